@@ -1,0 +1,1 @@
+"""Implementations of the ports: `memory` (real and small, for tests and simulation) and `aws`."""

@@ -1,0 +1,65 @@
+"""What the functions of a stage send each other. JSON objects with a version and a kind; unknown ones are
+refused by name.
+
+Delivery is at least once and in any order, so every handler says what a repeat does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Union
+
+from dagy.core.errors import InvalidInput
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceRun:
+    """To a runtime function: take this run as far as your time allows. `hop` counts the run's invocations, from 0."""
+
+    run_id: str
+    hop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FireSchedule:
+    """To the control function, from EventBridge Scheduler: this deployment's nominal time has come.
+
+    `scheduled_at` is ISO 8601. An emulator that does not fill it in leaves the literal placeholder; then the
+    schedule's latest nominal time not after now is meant.
+    """
+
+    deployment: str
+    scheduled_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """To the control function: look for open runs that nobody advances, and send them on their way again."""
+
+
+Message = Union[AdvanceRun, FireSchedule, Reconcile]
+
+_KINDS: Final[Mapping[str, type]] = {
+    "advance-run": AdvanceRun,
+    "fire-schedule": FireSchedule,
+    "reconcile": Reconcile,
+}
+
+
+def to_json(message: Message) -> dict[str, Any]:
+    kind = next(kind for kind, cls in _KINDS.items() if isinstance(message, cls))
+    return {"v": VERSION, "kind": kind, **asdict(message)}
+
+
+def from_json(data: Any) -> Message:
+    """Raises: InvalidInput saying what about `data` makes no sense."""
+    if not isinstance(data, dict) or data.get("v") != VERSION or data.get("kind") not in _KINDS:
+        raise InvalidInput(f"Not a message of this version: {str(data)[:200]}")
+    fields = {key: value for key, value in data.items() if key not in ("v", "kind")}
+    try:
+        return _KINDS[data["kind"]](**fields)  # type: ignore[no-any-return]
+    except TypeError as error:
+        raise InvalidInput(f"Malformed '{data['kind']}' message: {error}") from error

@@ -1,0 +1,319 @@
+"""What the engine and the API need of the world, stated once. Every implementation passes the contract suite of
+its port.
+
+Any method may raise `Unavailable`: whether a write happened is then unknown, and repeating it is safe. Reads
+that follow a write by the same or another caller see it, except lists, which may lag by a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Union
+
+from dagy.core.sizes import Size
+from dagy.core.states import Status
+from dagy_runtime.messages import Message
+from dagy_runtime.values import (
+    ApiKey,
+    ArtifactRef,
+    DeadLetter,
+    Deployment,
+    Event,
+    FlowVersion,
+    Lease,
+    Page,
+    Problem,
+    ResultRef,
+    Run,
+    ScheduleSpec,
+    TaskRun,
+)
+
+# --- registry -----------------------------------------------------------------------------------------------
+
+
+class Registry(Protocol):
+    """Flows and deployments."""
+
+    def put_flow(self, flow: FlowVersion) -> FlowVersion:
+        """Store it; a flow of the same name and version is replaced but keeps its `created_at`. Returns what
+        stands now.
+        """
+
+    def get_flow(self, name: str, version: str) -> FlowVersion | None: ...
+
+    def latest_flow(self, name: str) -> FlowVersion | None:
+        """The version registered last."""
+
+    def list_flows(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        namespace: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Page:
+        """Flow versions by name, then version. `namespace` matches itself and what lies below it; all `tags`
+        must match.
+
+        Raises: InvalidInput for a cursor that this list did not give.
+        """
+
+    def put_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
+        """Store it with `deployment_version` one above what stands there (1 when nothing does).
+
+        `expected_version` is the version the caller read (0 for "does not exist"); None means "whatever it is".
+        Keeps `created_at`. Returns what stands now. Raises: Conflict when somebody else changed it meanwhile.
+        """
+
+    def get_deployment(self, name: str) -> Deployment | None: ...
+
+    def list_deployments(self, *, limit: int, cursor: str | None = None, flow_name: str | None = None) -> Page:
+        """By name."""
+
+    def delete_deployment(self, name: str) -> bool:
+        """Whether it was there. Its runs stay."""
+
+
+# --- runs ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Existed:
+    """The same request came before; this is the run it made. Nothing was written."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """The run is ours until the lease ends."""
+
+    run: Run
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It is not ours; nothing was written. `lease` is what stands there, None when the run is final or unknown."""
+
+    run: Run | None
+    lease: Lease | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    flow_name: str | None = None
+    deployment: str | None = None
+    statuses: tuple[Status, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """How one attempt of a task ended. `status` SUCCEEDED carries a result, FAILED a problem; PENDING puts it back."""
+
+    status: Status
+    attempt: int
+    ended_at: str
+    result: ResultRef | None = None
+    problem: Problem | None = None
+    duration_s: float | None = None
+    cpu_s: float | None = None
+    peak_mib: float | None = None
+
+
+class RunStore(Protocol):
+    """Runs, their tasks, leases and events. Legal status changes are those of `dagy.core.states`, whoever asks."""
+
+    def create_run(self, run: Run, *, idempotency_key: str | None = None) -> Created | Existed:
+        """Store a new run. The same idempotency key, or the same run id, gives the run of the first call, also
+        to callers at the same moment. Keys are remembered for 24 hours at least.
+
+        Raises: Conflict when the key was used with another flow, deployment or parameters.
+        """
+
+    def get_run(self, run_id: str) -> Run | None: ...
+
+    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = RunFilter()) -> Page:
+        """Newest first."""
+
+    def claim_run(self, run_id: str, *, owner: str, now: float, lease_s: float, hop: int) -> Won | Lost:
+        """Take a PENDING run, or a RUNNING one whose lease has run out or was released, and make it RUNNING.
+
+        Counts the invocation (`hops` becomes at least `hop + 1`) and sets `started_at` the first time. A repeat
+        with the same owner returns Won again: the reply to the first may have been lost.
+        """
+
+    def renew_lease(self, run_id: str, *, owner: str, now: float, lease_s: float) -> Lease | None:
+        """The lease as it stands after, with the cancel flag; None when it is somebody else's by now. Then stop."""
+
+    def release_lease(self, run_id: str, *, owner: str) -> None:
+        """Give the run back unfinished, for the next invocation to claim at once. Nothing happens when it is
+        not ours.
+        """
+
+    def finish_run(
+        self,
+        run_id: str,
+        *,
+        owner: str | None,
+        status: Status,
+        ended_at: str,
+        problem: Problem | None = None,
+        result: ResultRef | None = None,
+    ) -> Run | None:
+        """End it, for ever. `owner` None means nobody advances it: it must be PENDING, or its lease must have
+        run out or been released (`ended_at` is compared with it). Open tasks of it become CANCELLED.
+
+        Returns the run as it stands; None when this end was not accepted because the lease is another's or the
+        run is final.
+        """
+
+    def request_cancel(self, run_id: str) -> Run | None:
+        """Set the flag that the next `renew_lease` sees. None when there is no such run."""
+
+    def put_tasks(self, run_id: str, tasks: Sequence[TaskRun]) -> None:
+        """Store tasks that are not there yet; those that are stay as they are."""
+
+    def get_task(self, run_id: str, task_run_id: str) -> TaskRun | None: ...
+
+    def list_tasks(self, run_id: str, *, limit: int, cursor: str | None = None) -> Page:
+        """In the flow's order."""
+
+    def start_task(self, run_id: str, task_run_id: str, *, attempt: int, attempt_id: str, started_at: str) -> bool:
+        """Whether it is now RUNNING this attempt. A repeat with the same attempt id is True again."""
+
+    def finish_task(self, run_id: str, task_run_id: str, *, attempt_id: str, outcome: TaskOutcome) -> TaskRun:
+        """The task as it stands after. The first accepted outcome stays: when the task is final already, or
+        runs under another attempt id, nothing changes, and what is returned says so.
+        """
+
+    def settle_tasks(
+        self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str
+    ) -> None:
+        """Make open tasks SKIPPED or CANCELLED; final ones stay."""
+
+    def append_events(self, events: Sequence[Event]) -> None:
+        """Repeats of an event id change nothing."""
+
+    def list_events(self, run_id: str, *, limit: int, after: str | None = None) -> Page:
+        """Oldest first, those with ids above `after`. The page's cursor is the last event's id while there may
+        be more.
+        """
+
+    def put_dead_letter(self, letter: DeadLetter) -> None: ...
+
+    def list_dead_letters(self, *, limit: int, cursor: str | None = None) -> Page:
+        """Newest first."""
+
+
+class Keys(Protocol):
+    """API keys."""
+
+    def put_key(self, key: ApiKey) -> None:
+        """Raises: Conflict when a key of that id exists."""
+
+    def get_key(self, key_id: str) -> ApiKey | None: ...
+
+    def list_keys(self, *, limit: int, cursor: str | None = None) -> Page:
+        """Newest first, revoked ones included."""
+
+    def revoke_key(self, key_id: str, *, at: str) -> ApiKey | None:
+        """The key as it stands: the first revocation's time stays. None when there is none."""
+
+
+# --- the rest of the world ----------------------------------------------------------------------------------
+
+
+class Blobs(Protocol):
+    """Bytes in the artifact bucket."""
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        """Store, replacing."""
+
+    def get(self, key: str, *, version_id: str | None = None) -> bytes:
+        """Raises: NotFound."""
+
+    def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
+        """Keys with that prefix, in order, those above `after`."""
+
+    def find_artifact(self, bucket: str, key: str, version_id: str | None) -> ArtifactRef | None:
+        """What stands there, with the SHA-256 the store itself computed of it; None when there is nothing.
+
+        Raises: InvalidInput when `bucket` is not this stage's.
+        """
+
+    def presigned_get(self, key: str, *, expires_s: int) -> str:
+        """A URL that downloads it without credentials."""
+
+
+class Dispatcher(Protocol):
+    """Start this now. Accepted messages are delivered at least once."""
+
+    def to_runtime(self, size: Size, message: Message) -> None: ...
+
+    def to_control(self, message: Message) -> None: ...
+
+
+class Timers(Protocol):
+    """Start this later."""
+
+    def to_runtime_at(self, size: Size, message: Message, *, at: float, name: str) -> None:
+        """Deliver at `at` (seconds since the epoch), at least once. A repeat of `name` (unique for 90 days)
+        changes nothing.
+        """
+
+    def to_control_at(self, message: Message, *, at: float, name: str) -> None: ...
+
+
+class Schedules(Protocol):
+    """Start this again and again: one schedule per deployment."""
+
+    def put(self, deployment: str, schedule: ScheduleSpec, *, is_enabled: bool) -> None:
+        """Create or replace. Raises: InvalidInput when it cannot be honoured."""
+
+    def delete(self, deployment: str) -> None:
+        """A repeat, or one that was never there, is fine."""
+
+    def get(self, deployment: str) -> tuple[ScheduleSpec, bool] | None:
+        """What is set, and whether it is enabled."""
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+
+class Ids(Protocol):
+    def unique(self) -> str:
+        """A new id of 26 characters that sorts by the time it was made (a ULID)."""
+
+    def secret(self) -> str:
+        """256 bits of chance, URL-safe text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a shell is given. Built in one place per world: `adapters.memory.world()` or
+    `adapters.aws.world()`.
+    """
+
+    registry: Registry
+    runs: RunStore
+    keys: Keys
+    blobs: Blobs
+    dispatcher: Dispatcher
+    timers: Timers
+    schedules: Schedules
+    clock: Clock
+    ids: Ids
+
+
+Claim = Union[Won, Lost]
+Creation = Union[Created, Existed]

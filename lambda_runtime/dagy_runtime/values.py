@@ -1,0 +1,231 @@
+"""What a stage remembers: flows, deployments, runs, task runs, events, keys. Plain frozen values, the same for
+every store.
+
+Times are ISO 8601, UTC, milliseconds, ending in `Z`, so that they sort as text. Durations carry their unit in
+their name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from dagy.core.sizes import Executor, Isolation, Size
+from dagy.core.spec import FlowSpec
+from dagy.core.states import Status
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRef:
+    """One exact artifact: these bytes, this S3 version, whatever is uploaded to the same key later."""
+
+    bucket: str
+    key: str
+    sha256: str
+    version_id: str | None = None
+    size_bytes: int = 0
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowVersion:
+    """A registered flow. The pair (name, version) is its identity; registering it again replaces the rest."""
+
+    name: str
+    version: str
+    spec: FlowSpec
+    artifact: ArtifactRef
+    code_hash: str | None
+    namespace: str
+    tags: Mapping[str, str]
+    created_at: str
+    updated_at: str
+
+
+class DeploymentStatus(str, Enum):
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"  # its schedule does not fire; runs asked for by hand still start
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSpec:
+    """When a deployment runs by itself: a five-field cron expression, or `rate(...)`/`at(...)`, read in an IANA
+    time zone.
+    """
+
+    expression: str
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What `dagy run` names: a flow version and how it runs. `deployment_version` counts its changes, from 1."""
+
+    name: str
+    flow_name: str
+    flow_version: str
+    deployment_version: int
+    status: DeploymentStatus
+    size: Size
+    isolation: Isolation
+    created_at: str
+    updated_at: str
+    schedule: ScheduleSpec | None = None
+    default_executor: Executor | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # defaults for its runs
+    packages: tuple[str, ...] = ()
+
+
+class Trigger(str, Enum):
+    """Who asked for a run."""
+
+    MANUAL = "manual"
+    SCHEDULE = "schedule"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something failed, as it is stored and shown."""
+
+    error_type: str
+    message: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRef:
+    """Where a result is. Exactly one of `inline` (small ones) and `key` (in the artifact bucket) is set."""
+
+    codec: str
+    size_bytes: int
+    sha256: str
+    inline: bytes | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a flow. Everything above `status` is pinned when it is submitted and never changes."""
+
+    id: str
+    flow_name: str
+    flow_version: str
+    artifact: ArtifactRef
+    size: Size
+    isolation: Isolation
+    parameters: Mapping[str, Any]
+    trigger: Trigger
+    created_at: str
+    status: Status
+    deployment: str | None = None
+    fail_fast: bool = True
+    max_workers: int = 1
+    scheduled_at: str | None = None  # the nominal time of the schedule that asked for it
+    requested_by: str | None = None  # a key id or a user, for people to read
+    tags: Mapping[str, str] = field(default_factory=dict)
+    started_at: str | None = None
+    ended_at: str | None = None
+    problem: Problem | None = None
+    result: ResultRef | None = None
+    hops: int = 0  # invocations used so far
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """One call of a task in a run. `attempt` counts from 1 once it has started; 0 means it has not."""
+
+    run_id: str
+    id: str
+    task_name: str
+    status: Status
+    position: int  # in the flow's order, from 0
+    depends_on: tuple[str, ...] = ()
+    attempt: int = 0
+    attempt_id: str | None = None  # of the attempt that runs, or whose outcome was accepted
+    started_at: str | None = None
+    ended_at: str | None = None
+    duration_s: float | None = None
+    cpu_s: float | None = None
+    peak_mib: float | None = None
+    problem: Problem | None = None
+    result: ResultRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may advance a run, until when. `until` is seconds since the epoch, by the clock port."""
+
+    run_id: str
+    owner: str  # unique to one invocation
+    until: float
+    is_cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in a run. Ids sort by time of writing; `data` is JSON."""
+
+    run_id: str
+    id: str
+    at: str
+    type: str
+    task_run_id: str | None = None
+    attempt: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Role(str, Enum):
+    """What somebody may do. Each role may do all that the ones before it may."""
+
+    VIEWER = "viewer"
+    DEVELOPER = "developer"
+    ADMIN = "admin"
+
+    __str__ = str.__str__
+
+    def includes(self, other: Role) -> bool:
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without its secret: only the secret's SHA-256, hex, is kept."""
+
+    id: str
+    name: str
+    role: Role
+    secret_sha256: str
+    created_at: str
+    created_by: str
+    expires_at: str | None = None
+    revoked_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that AWS gave up on, with what became of it."""
+
+    id: str
+    at: str
+    reason: str
+    message: Mapping[str, Any]
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list. `cursor` is opaque; None means there is no more."""
+
+    items: tuple[Any, ...]
+    cursor: str | None = None

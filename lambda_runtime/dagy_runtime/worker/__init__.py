@@ -1,0 +1,1 @@
+"""Running user code in a child process, and talking with it through a pipe."""

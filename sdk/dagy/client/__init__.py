@@ -1,0 +1,1 @@
+"""The API as its callers see it: the models both sides share, and the HTTP client."""

@@ -1,0 +1,43 @@
+"""What names and ids may look like. Checked wherever one comes in, because they become paths, keys and URLs."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from dagy.core.errors import InvalidInput
+
+NAME_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}"
+VERSION_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,99}"
+RUN_ID_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,159}"
+STAGE_PATTERN: Final = r"[a-z][a-z0-9\-]{0,15}"
+NAMESPACE_PATTERN: Final = r"([A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*)?"
+
+_SHAPES: Final = {
+    "flow name": (NAME_PATTERN, "letters, digits, '_', '-', '.', at most 100"),
+    "task name": (NAME_PATTERN, "letters, digits, '_', '-', '.', at most 100"),
+    "deployment name": (NAME_PATTERN, "letters, digits, '_', '-', '.', at most 100"),
+    "flow version": (VERSION_PATTERN, "letters, digits, '_', '-', '.', '+', at most 100"),
+    "run id": (RUN_ID_PATTERN, "letters, digits, '_', '-', '.', at most 160"),
+    "stage": (STAGE_PATTERN, "lower-case letters, digits and '-', at most 16, a letter first"),
+    "namespace": (NAMESPACE_PATTERN, "names separated by '/'"),
+}
+
+
+def checked_name(kind: str, value: str) -> str:
+    """`value` itself, when it is a valid `kind` (a key of the table above).
+
+    Raises: InvalidInput with the value and the rule.
+    """
+    pattern, rule = _SHAPES[kind]
+    if not re.fullmatch(pattern, value) or ".." in value:
+        raise InvalidInput(f"Invalid {kind} {value!r}", f"A {kind} is made of {rule}.")
+    return value
+
+
+def run_id(flow_name: str, started_at: str, suffix: str) -> str:
+    """`daily_etl-20260304T120000Z-a1b2c3`: the flow, the second in UTC (ISO 8601, ending in Z), and enough
+    chance or hash to tell runs of one second apart.
+    """
+    second = re.sub(r"[-:]|\.\d+", "", started_at)
+    return f"{flow_name}-{second}-{suffix}"
