@@ -1,7 +1,7 @@
 """The day's orders of every region: fetched from a source that fails now and then, summed, and compared.
 
-Shows a project of several modules (the package `orders` beside this file is deployed with it), typed parameters (`--param day=2026-03-04`
-arrives as a `datetime.date`), and retries for the errors that deserve them.
+Shows a project of several modules (the package `orders` beside this file is deployed with it), typed parameters
+(`--param day=2026-03-04` arrives as a `datetime.date`), and retries for the errors that deserve them.
 """
 
 import datetime as dt

@@ -1,7 +1,7 @@
 """A warehouse that answers, most of the time.
 
-It stands for any remote system: the first two requests for a region break off, the third one answers. Orders are made from the day
-and the region alone, so that the example has the same outcome everywhere.
+It stands for any remote system: the first two requests for a region break off, the third one answers. Orders
+are made from the day and the region alone, so that the example has the same outcome everywhere.
 """
 
 import datetime as dt

@@ -1,0 +1,37 @@
+# The README's two commands, `make demo` and `make test`, set up everything they need. The rest is for developers.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help setup demo test check unit e2e format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv and node_modules (the other targets do it by themselves)
+	@tools/setup.sh
+
+demo: setup ## Provision a stage on the local cloud, deploy a scheduled flow, run it, show what happened
+	@tools/demo.sh
+
+test: setup check unit e2e ## Everything: linters, types, layers, unit tests, end-to-end tests
+
+check: setup ## Formatter, linter, types, layers
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+unit: setup ## Tests that need no local cloud
+	pytest -q -n 2 -m "not local_cloud"
+
+e2e: setup ## The main job on the local cloud, without and with IAM enforcement
+	pytest -q -m local_cloud
+
+format: setup ## Rewrite files as the formatter and the linter want them
+	ruff format .
+	ruff check --fix .
+
+clean: ## Remove what builds and tests leave behind; .venv and node_modules stay
+	rm -rf build dist cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
