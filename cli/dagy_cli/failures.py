@@ -1,0 +1,50 @@
+"""How an error looks to whoever typed the command: on stderr, without a traceback, with what to do next."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import Any
+
+import click
+
+from dagy.core.errors import APIError, DagyError
+from dagy_cli.exit_codes import ExitCode, exit_code_of
+from dagy_cli.settings import Settings
+
+
+def report(error: BaseException, settings: Settings) -> ExitCode:
+    """Write the error to stderr, as JSON when the answers are, and say which exit code it means."""
+    if settings.is_debug and not isinstance(error, click.UsageError):
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    body, code = _described(error)
+    if settings.is_machine_read:
+        click.echo(json.dumps({"error": body}, ensure_ascii=False), err=True)
+        return code
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(error.ctx.get_usage(), err=True)
+    click.echo(f"{click.style('Error:', fg='red')} {body['message']}", err=True)
+    if body["hint"]:
+        click.echo(f"  → {body['hint']}", err=True)
+    return code
+
+
+def _described(error: BaseException) -> tuple[dict[str, Any], ExitCode]:
+    if isinstance(error, DagyError):
+        code = error.error_code or error.code if isinstance(error, APIError) else error.code
+        return _body(code, str(error), error.hint), exit_code_of(error)
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "dagy"
+        return _body("usage", error.format_message(), f"See: {path} --help"), ExitCode.USAGE
+    if isinstance(error, click.ClickException):
+        return _body("error", error.format_message(), None), ExitCode.ERROR
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return _body("interrupted", "Interrupted", None), ExitCode.INTERRUPTED
+    if isinstance(error, OSError) and error.filename is not None:
+        return _body("file", f"{error.strerror}: {error.filename}", None), ExitCode.ERROR
+    hint = "This is a defect of Dagy. Please report it with what the same command says with --debug."
+    return _body("unexpected", f"{type(error).__name__}: {error}", hint), ExitCode.ERROR
+
+
+def _body(code: str, message: str, hint: str | None) -> dict[str, Any]:
+    return {"code": code, "message": message, "hint": hint}

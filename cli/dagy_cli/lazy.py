@@ -1,0 +1,84 @@
+"""A group of commands that are imported only when one of them is called.
+
+`dagy --help` shows every command but imports none of them: names and short helps stand in a table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from dagy_cli.settings import WithGlobalOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A command that is not there yet. `target` is `module:attribute`; a test holds `short_help` equal to the
+    command's own.
+    """
+
+    target: str
+    short_help: str
+
+    def load(self) -> click.Command:
+        module, _, attribute = self.target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.target} is not a click command")
+        return command
+
+
+class Group(WithGlobalOptions, click.Group):
+    """A noun with its verbs. Alone, it prints its help and succeeds; a mistyped verb is told what was meant."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("invoke_without_command", True)
+        kwargs.setdefault("no_args_is_help", False)
+        super().__init__(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        result = super().invoke(ctx)
+        if ctx.invoked_subcommand is None:
+            click.echo(ctx.get_help())
+        return result
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None:
+            if ctx.resilient_parsing:  # shell completion: whatever is there is unfinished
+                return None, None, args
+            ctx.fail(f"No such command '{name}'.{self._did_you_mean(ctx, name)}")
+        return name, command, args[1:]
+
+    def _did_you_mean(self, ctx: click.Context, name: str) -> str:
+        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        return f" Did you mean '{close[0]}'?" if close else ""
+
+
+class LazyGroup(Group):
+    """`sections` is what its help shows: titles, and under each the commands in the order given."""
+
+    def __init__(self, *args: Any, sections: Mapping[str, Mapping[str, Lazy]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections
+        self.lazy = {name: lazy for section in sections.values() for name, lazy in section.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        lazy = self.lazy.get(cmd_name)
+        return lazy.load() if lazy else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, section in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, lazy.short_help) for name, lazy in section.items()])

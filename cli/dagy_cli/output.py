@@ -1,0 +1,128 @@
+"""The one renderer: facts go to stdout in the format asked for, remarks go to stderr.
+
+Field names are the API's in every format. `table` is for people and may be laid out; the others are contracts.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from dagy_cli.settings import Format, Settings
+
+Row = Mapping[str, Any]
+DEFAULT_TABLE_FORMAT = "heavy_grid"
+
+
+class Output:
+    """Writes what one command has to say. `table_format` is asked for only when a table is drawn."""
+
+    def __init__(self, settings: Settings, *, table_format: Callable[[], str] = lambda: DEFAULT_TABLE_FORMAT) -> None:
+        self.settings = settings
+        self._table_format = table_format
+
+    def items(self, rows: Iterable[Row], columns: Sequence[str], *, text: Callable[[Row], str] | None = None) -> None:
+        """A list. `columns` are what a table or CSV shows; JSON and YAML give every field. `text` replaces the
+        table by one line per row.
+        """
+        if self.settings.format is Format.JSONL:
+            for row in rows:
+                click.echo(_json(row))
+            return
+        listed = list(rows)
+        if self.settings.format is Format.JSON:
+            click.echo(_json(listed, indent=2))
+        elif self.settings.format is Format.YAML:
+            click.echo(_yaml(listed), nl=False)
+        elif self.settings.format is Format.CSV:
+            click.echo(_csv(listed, columns), nl=False)
+        elif text is not None:
+            for row in listed:
+                click.echo(text(row))
+        else:
+            click.echo(_table(listed, columns, self._table_format()))
+
+    def item(self, row: Row, *, text: str | None = None) -> None:
+        """One fact. For people it is `text`, or its fields, one a line."""
+        if self.settings.format is Format.JSON:
+            click.echo(_json(row, indent=2))
+        elif self.settings.format is Format.JSONL:
+            click.echo(_json(row))
+        elif self.settings.format is Format.YAML:
+            click.echo(_yaml(row), nl=False)
+        elif self.settings.format is Format.CSV:
+            click.echo(_csv([row], list(row)), nl=False)
+        elif text is not None:
+            click.echo(text)
+        else:
+            width = max((len(key) for key in row), default=0)
+            for key, value in row.items():
+                click.echo(f"{key:<{width}}  {_cell(value)}")
+
+    def answer(self, text: str) -> None:
+        """A line of the answer itself, whatever the format: a log line, a path."""
+        click.echo(text)
+
+    def remark(self, text: str) -> None:
+        """Something said along the way; `--quiet` silences it."""
+        if not self.settings.is_quiet:
+            click.echo(text, err=True)
+
+    def detail(self, text: str) -> None:
+        """A remark only `--verbose` wants."""
+        if self.settings.is_verbose:
+            click.echo(text, err=True)
+
+    def warning(self, text: str) -> None:
+        """Something the user should know even with `--quiet`."""
+        click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True)
+
+
+def _json(value: Any, *, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+
+
+def _yaml(value: Any) -> str:
+    import yaml  # a lazy door: most commands draw tables or nothing
+
+    plain = json.loads(_json(value))  # what YAML shows is what JSON shows
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+def _csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_defused(row.get(column)) for column in columns] for row in rows)
+    return buffer.getvalue()
+
+
+def _defused(value: Any) -> Any:
+    """A cell that no spreadsheet executes: text that starts like a formula gets an apostrophe in front.
+
+    Source: OWASP, "CSV Injection". Numbers stay numbers.
+    """
+    if isinstance(value, (bool, int, float)):
+        return value
+    text = _cell(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str], table_format: str) -> str:
+    from tabulate import tabulate  # a lazy door: 50 ms
+
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    return tabulate(cells, headers=list(columns), tablefmt=table_format, disable_numparse=True)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return _json(value)

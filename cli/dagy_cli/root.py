@@ -1,0 +1,81 @@
+"""The root of the command tree, and the one place where errors end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dagy_cli.exit_codes import ExitCode
+from dagy_cli.failures import report
+from dagy_cli.lazy import Lazy, LazyGroup
+from dagy_cli.settings import VERSION_OPTION, Format, Settings, settings_of
+
+SECTIONS = {
+    "Every day": {
+        "build": Lazy("dagy_cli.commands.build:build", "Build a deployment artifact (zip) from a flow."),
+        "deploy": Lazy("dagy_cli.commands.deploy:deploy", "Deploy a flow: build, upload, register, schedule."),
+        "run": Lazy("dagy_cli.commands.run:run", "Run a flow here, or a deployment remotely."),
+        "logs": Lazy("dagy_cli.commands.logs:logs", "Show the logs of a run."),
+    },
+    "What is there": {
+        "flows": Lazy("dagy_cli.commands.flows:flows", "Flows registered in a stage."),
+        "deployments": Lazy("dagy_cli.commands.deployments:deployments", "Deployments: what can be run, and when."),
+        "runs": Lazy("dagy_cli.commands.runs:runs", "Runs, here or in a stage."),
+    },
+    "Environments": {
+        "infra": Lazy("dagy_cli.commands.infra:infra", "Provision stages in your AWS account."),
+        "local": Lazy("dagy_cli.commands.local:local", "The local cloud: AWS emulated on this machine."),
+        "keys": Lazy("dagy_cli.commands.keys:keys", "API keys of a stage."),
+        "config": Lazy("dagy_cli.commands.config:config", "Profiles: which environment commands talk to."),
+        "whoami": Lazy("dagy_cli.commands.whoami:whoami", "Who the API thinks you are."),
+    },
+    "Help": {
+        "help": Lazy("dagy_cli.commands.help:help_topics", "Topics that belong to no single command."),
+    },
+}
+
+
+@click.command(
+    "dagy",
+    cls=LazyGroup,
+    sections=SECTIONS,
+    params=[VERSION_OPTION],
+    help="Python flows in your own AWS account: build, deploy, run, schedule, look.",
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
+)
+def root() -> None:
+    """Nothing of its own to do."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line and return its exit code. Nothing escapes but the end of the process."""
+    ctx = click.Context(root, info_name="dagy", color=False if os.environ.get("NO_COLOR") else None)
+    try:
+        with root.make_context("dagy", list(arguments), color=ctx.color) as ctx:
+            root.invoke(ctx)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Python would complain while it flushes stdout on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except (Exception, KeyboardInterrupt) as error:  # the root of the command line: see the module's first sentence
+        return report(error, _settings_in_force(error, ctx, arguments))
+    return ExitCode.OK
+
+
+def _settings_in_force(error: BaseException, ctx: click.Context, arguments: Sequence[str]) -> Settings:
+    """What the global options said; of a line that could not be parsed, what its words say."""
+    if not isinstance(error, click.UsageError):
+        return settings_of(ctx)
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    for before, word in zip(["", *words], words, strict=False):
+        if word == "--json":
+            return Settings(format=Format.JSON)
+        if before == "--format" and word in Format._value2member_map_:
+            return Settings(format=Format(word))
+    return settings_of(error.ctx or ctx)
