@@ -167,6 +167,26 @@ class TokenExpiredError(Unauthenticated):
         self.expired_at, self.profile = expired_at, profile
 
 
+class KeyExpired(Unauthenticated):
+    """The API key was good until its expiry. Said only to who holds it: anybody else learns that it is not valid."""
+
+    code = "key_expired"
+
+    def __init__(self, name: str, expired_at: str) -> None:
+        super().__init__(
+            f"The API key '{name}' expired at {expired_at}",
+            "Ask an admin for a new one (dagy keys create), or mint one with AWS credentials (--via-aws).",
+        )
+        self.args = (name, expired_at)
+        self.name, self.expired_at = name, expired_at
+
+
+class InvalidSchedule(InvalidInput):
+    """A schedule or its time zone cannot be honoured; nothing was written."""
+
+    code = "invalid_schedule"
+
+
 class ParameterTypeError(InvalidInput):
     """A parameter's value is not of the type its flow or task declares."""
 
