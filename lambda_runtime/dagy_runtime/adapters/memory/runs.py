@@ -1,0 +1,236 @@
+"""Runs, their leases, tasks and events in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from dagy.core.errors import NotFound
+from dagy.core.states import Status
+from dagy.core.timestamps import to_epoch
+from dagy_runtime.adapters import rules
+from dagy_runtime.adapters.cursors import list_id
+from dagy_runtime.adapters.memory.pages import page_of
+from dagy_runtime.ports import Created, Existed, Lost, RunFilter, TaskOutcome, Won
+from dagy_runtime.values import DeadLetter, Event, Lease, Page, Problem, ResultRef, Run, TaskRun
+
+
+@dataclass
+class _Record:
+    """One run with all that hangs on it."""
+
+    run: Run
+    lease: Lease | None = None
+    is_cancel_requested: bool = False
+    ended_by: tuple[str | None, Status, str] | None = None
+    tasks: dict[str, TaskRun] = field(default_factory=dict)
+    events: dict[str, Event] = field(default_factory=dict)
+
+    def take(self, owner: str, until: float) -> Lease:
+        self.lease = Lease(self.run.id, owner, until, self.is_cancel_requested)
+        return self.lease
+
+    def is_owned_by(self, owner: str) -> bool:
+        return self.lease is not None and self.lease.owner == owner
+
+    def is_free(self, now: float) -> bool:
+        return self.lease is None or self.lease.until <= now
+
+    def settle(self, status: Status, *, reason: str, ended_at: str, task_run_ids: Sequence[str]) -> None:
+        sources = rules.settleable(status)
+        for task in [self.tasks[name] for name in task_run_ids if name in self.tasks]:
+            if task.status in sources:
+                self.tasks[task.id] = rules.settled(task, status=status, reason=reason, ended_at=ended_at)
+
+
+class MemoryRunStore:
+    """One lock for everything: each method is one atomic step."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: dict[str, _Record] = {}
+        self._idempotency: dict[str, tuple[str, str]] = {}  # key: (request hash, run id)
+        self._dead_letters: dict[str, DeadLetter] = {}
+
+    def create_run(self, run: Run, *, idempotency_key: str | None = None) -> Created | Existed:
+        with self._lock:
+            if idempotency_key in self._idempotency:
+                request, run_id = self._idempotency[idempotency_key]
+                if request != rules.request_hash(run):
+                    raise rules.key_reused(idempotency_key)
+                return Existed(self._records[run_id].run)
+            if idempotency_key is not None:
+                self._idempotency[idempotency_key] = (rules.request_hash(run), run.id)
+            if run.id in self._records:
+                return Existed(self._records[run.id].run)
+            self._records[run.id] = _Record(run)
+            return Created(run)
+
+    def get_run(self, run_id: str) -> Run | None:
+        with self._lock:
+            record = self._records.get(run_id)
+            return record.run if record else None
+
+    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = rules.EVERY_RUN) -> Page:
+        with self._lock:
+            runs = [record.run for record in self._records.values()]
+        return page_of(
+            (
+                run
+                for run in runs
+                if (where.flow_name is None or run.flow_name == where.flow_name)
+                and (where.deployment is None or run.deployment == where.deployment)
+                and (not where.statuses or run.status in where.statuses)
+            ),
+            sort_key=lambda run: f"{run.created_at}#{run.id}",
+            list_name=list_id("runs", where.flow_name, where.deployment, sorted(where.statuses)),
+            limit=limit,
+            cursor=cursor,
+            newest=True,
+        )
+
+    def claim_run(self, run_id: str, *, owner: str, now: float, lease_s: float, hop: int) -> Won | Lost:
+        with self._lock:
+            record = self._records.get(run_id)
+            if record is None:
+                return Lost(None, None)
+            is_ours = record.is_owned_by(owner) or record.is_free(now)
+            if record.run.status not in rules.CLAIMABLE or not is_ours:
+                return Lost(record.run, record.lease)
+            record.run = rules.claimed(record.run, now=now, hop=hop)
+            return Won(record.run, record.take(owner, now + lease_s))
+
+    def renew_lease(self, run_id: str, *, owner: str, now: float, lease_s: float) -> Lease | None:
+        with self._lock:
+            record = self._records.get(run_id)
+            return record.take(owner, now + lease_s) if record and record.is_owned_by(owner) else None
+
+    def release_lease(self, run_id: str, *, owner: str) -> None:
+        with self._lock:
+            record = self._records.get(run_id)
+            if record and record.is_owned_by(owner):
+                record.lease = None
+
+    def finish_run(
+        self,
+        run_id: str,
+        *,
+        owner: str | None,
+        status: Status,
+        ended_at: str,
+        problem: Problem | None = None,
+        result: ResultRef | None = None,
+    ) -> Run | None:
+        sources = rules.checked_end(status)
+        with self._lock:
+            record = self._records.get(run_id)
+            if record is None:
+                return None
+            if record.ended_by == (owner, status, ended_at):
+                return record.run
+            is_ours = record.is_free(to_epoch(ended_at)) if owner is None else record.is_owned_by(owner)
+            if record.run.status not in sources or not is_ours:
+                return None
+            record.run = rules.ended(record.run, status=status, ended_at=ended_at, problem=problem, result=result)
+            record.ended_by = (owner, status, ended_at)
+            record.lease = None
+            reason = rules.end_reason(status)
+            record.settle(Status.CANCELLED, reason=reason, ended_at=ended_at, task_run_ids=list(record.tasks))
+            return record.run
+
+    def request_cancel(self, run_id: str) -> Run | None:
+        with self._lock:
+            record = self._records.get(run_id)
+            if record is None:
+                return None
+            record.is_cancel_requested = True
+            if record.lease:
+                record.lease = replace(record.lease, is_cancel_requested=True)
+            return record.run
+
+    def put_tasks(self, run_id: str, tasks: Sequence[TaskRun]) -> None:
+        with self._lock:
+            record = self._existing(run_id)
+            for task in tasks:
+                record.tasks.setdefault(task.id, task)
+
+    def get_task(self, run_id: str, task_run_id: str) -> TaskRun | None:
+        with self._lock:
+            record = self._records.get(run_id)
+            return record.tasks.get(task_run_id) if record else None
+
+    def list_tasks(self, run_id: str, *, limit: int, cursor: str | None = None) -> Page:
+        with self._lock:
+            record = self._records.get(run_id)
+            tasks = list(record.tasks.values()) if record else []
+        return page_of(
+            tasks,
+            sort_key=lambda task: f"{task.position:09d}#{task.id}",
+            list_name=list_id("tasks", run_id),
+            limit=limit,
+            cursor=cursor,
+            newest=False,
+        )
+
+    def start_task(self, run_id: str, task_run_id: str, *, attempt: int, attempt_id: str, started_at: str) -> bool:
+        with self._lock:
+            record = self._records.get(run_id)
+            task = record.tasks.get(task_run_id) if record else None
+            if record is None or task is None or not rules.may_start(task, attempt=attempt, attempt_id=attempt_id):
+                return False
+            if task.status is not Status.RUNNING or task.attempt_id != attempt_id:
+                record.tasks[task_run_id] = rules.started(
+                    task, attempt=attempt, attempt_id=attempt_id, started_at=started_at
+                )
+            return True
+
+    def finish_task(self, run_id: str, task_run_id: str, *, attempt_id: str, outcome: TaskOutcome) -> TaskRun:
+        with self._lock:
+            record = self._existing(run_id)
+            if task_run_id not in record.tasks:
+                raise NotFound("task run", f"{run_id}/{task_run_id}")
+            task = record.tasks[task_run_id]
+            if rules.may_finish(task, attempt_id=attempt_id, outcome=outcome):
+                record.tasks[task_run_id] = rules.finished(task, outcome)
+            return record.tasks[task_run_id]
+
+    def settle_tasks(
+        self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str
+    ) -> None:
+        with self._lock:
+            record = self._existing(run_id)
+            record.settle(status, reason=reason, ended_at=ended_at, task_run_ids=task_run_ids)
+
+    def append_events(self, events: Sequence[Event]) -> None:
+        with self._lock:
+            for event in events:
+                self._existing(event.run_id).events.setdefault(event.id, event)
+
+    def list_events(self, run_id: str, *, limit: int, after: str | None = None) -> Page:
+        with self._lock:
+            record = self._records.get(run_id)
+            events = sorted(record.events.values(), key=lambda event: event.id) if record else []
+        rest = [event for event in events if after is None or event.id > after]
+        return Page(tuple(rest[:limit]), rest[limit - 1].id if len(rest) > limit else None)
+
+    def put_dead_letter(self, letter: DeadLetter) -> None:
+        with self._lock:
+            self._dead_letters[letter.id] = letter
+
+    def list_dead_letters(self, *, limit: int, cursor: str | None = None) -> Page:
+        with self._lock:
+            letters = list(self._dead_letters.values())
+        return page_of(
+            letters,
+            sort_key=lambda letter: f"{letter.at}#{letter.id}",
+            list_name=list_id("dead-letters"),
+            limit=limit,
+            cursor=cursor,
+            newest=True,
+        )
+
+    def _existing(self, run_id: str) -> _Record:
+        if run_id not in self._records:
+            raise NotFound("run", run_id)
+        return self._records[run_id]

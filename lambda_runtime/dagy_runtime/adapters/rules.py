@@ -1,0 +1,113 @@
+"""What every run store decides alike: how a claim, a start, an outcome or an end changes a value. Pure.
+
+A store applies these to what it read, or writes their results under the condition they state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+from dagy.core.errors import Conflict, InvalidInput
+from dagy.core.spec import canonical_json
+from dagy.core.states import RUN_TRANSITIONS, TASK_TRANSITIONS, Status, sources_of
+from dagy.core.timestamps import to_iso
+from dagy_runtime.ports import RunFilter, TaskOutcome
+from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
+
+EVERY_RUN: Final = RunFilter()
+CLAIMABLE: Final = sources_of(Status.RUNNING, RUN_TRANSITIONS) | {Status.RUNNING}
+_OUTCOMES: Final = TASK_TRANSITIONS[Status.RUNNING] - {Status.RUNNING}
+
+
+def request_hash(run: Run) -> str:
+    """What must be the same for two requests with one idempotency key. The flow's version stays out: a deployment
+    may have moved between a request and its repeat.
+    """
+    request = [run.flow_name, run.deployment, dict(run.parameters)]
+    return hashlib.sha256(canonical_json(request).encode()).hexdigest()
+
+
+def key_reused(idempotency_key: str) -> Conflict:
+    return Conflict(
+        f"The idempotency key {idempotency_key!r} was used with another flow, deployment or parameters",
+        "Use a new key for a new request.",
+    )
+
+
+def claimed(run: Run, *, now: float, hop: int) -> Run:
+    return replace(run, status=Status.RUNNING, hops=max(run.hops, hop + 1), started_at=run.started_at or to_iso(now))
+
+
+def checked_end(status: Status) -> frozenset[Status]:
+    """The statuses a run may have for `status` to end it. Raises: InvalidInput when that is not an end of runs."""
+    if not status.is_final or status not in RUN_TRANSITIONS:
+        raise InvalidInput(f"A run cannot end as {status}")
+    return sources_of(status, RUN_TRANSITIONS)
+
+
+def ended(run: Run, *, status: Status, ended_at: str, problem: Problem | None, result: ResultRef | None) -> Run:
+    return replace(run, status=status, ended_at=ended_at, problem=problem, result=result)
+
+
+def may_start(task: TaskRun, *, attempt: int, attempt_id: str) -> bool:
+    """A new attempt takes a task that waits, or one whose attempt was lost. An older attempt never displaces a
+    newer one, and an attempt that has ended does not start again.
+    """
+    if task.status is Status.PENDING:
+        return task.attempt_id != attempt_id
+    return task.status is Status.RUNNING and (task.attempt_id == attempt_id or attempt >= task.attempt)
+
+
+def started(task: TaskRun, *, attempt: int, attempt_id: str, started_at: str) -> TaskRun:
+    return TaskRun(
+        run_id=task.run_id,
+        id=task.id,
+        task_name=task.task_name,
+        status=Status.RUNNING,
+        position=task.position,
+        depends_on=task.depends_on,
+        attempt=attempt,
+        attempt_id=attempt_id,
+        started_at=started_at,
+    )
+
+
+def may_finish(task: TaskRun, *, attempt_id: str, outcome: TaskOutcome) -> bool:
+    return task.status is Status.RUNNING and task.attempt_id == attempt_id and outcome.status in _OUTCOMES
+
+
+def finished(task: TaskRun, outcome: TaskOutcome) -> TaskRun:
+    return replace(
+        task,
+        status=outcome.status,
+        attempt=outcome.attempt,
+        ended_at=outcome.ended_at if outcome.status.is_final else None,
+        duration_s=outcome.duration_s,
+        cpu_s=outcome.cpu_s,
+        peak_mib=outcome.peak_mib,
+        problem=outcome.problem,
+        result=outcome.result,
+    )
+
+
+def settleable(status: Status) -> frozenset[Status]:
+    """The statuses of tasks that `settle_tasks` may make `status`. Raises: InvalidInput when that is no end."""
+    if status not in TASK_TRANSITIONS or not status.is_final:
+        raise InvalidInput(f"Tasks cannot be settled as {status}")
+    return sources_of(status, TASK_TRANSITIONS)
+
+
+def settled(task: TaskRun, *, status: Status, reason: str, ended_at: str) -> TaskRun:
+    return replace(task, status=status, problem=settlement(status, reason), ended_at=ended_at)
+
+
+def settlement(status: Status, reason: str) -> Problem:
+    """How a task that ended without an outcome of its own says why."""
+    return Problem(status.value.capitalize(), reason)
+
+
+def end_reason(status: Status) -> str:
+    """Why the open tasks of a run that ended are cancelled."""
+    return f"The run ended {status}"
