@@ -1,0 +1,227 @@
+"""`DagyClient`: every route of the API as a method, with the values of `dagy.client.models`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from dagy.client import models as m
+from dagy.client.transport import Retrying, Transport
+from dagy.config import Profile, resolve_api_url
+from dagy.core.errors import APIError, InvalidInput
+from dagy.credentials import resolve_token
+
+T = TypeVar("T")
+PAGE = 100
+
+
+class DagyClient:
+    """The API of one stage.
+
+    Without `token`, each request carries what `dagy.credentials.resolve_token` finds for `profile`. Requests that are
+    safe to repeat are repeated; see `Transport.send`. Every method raises APIError, and TokenExpiredError before
+    anything was sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        profile: str | None = None,
+        timeout_s: float = 10.0,
+        retrying: Retrying = Retrying(),
+    ) -> None:
+        find_token = (lambda: token) if token is not None else (lambda: resolve_token(profile))
+        self._transport = Transport(base_url, find_token, timeout_s=timeout_s, retrying=retrying)
+
+    def __repr__(self) -> str:
+        return f"DagyClient({self.base_url!r})"
+
+    @property
+    def base_url(self) -> str:
+        """Where the routes are, `/v1` included."""
+        return self._transport.url
+
+    # --- flows ----------------------------------------------------------------------------------------------
+
+    def register_flow(self, request: m.FlowRegisterRequest) -> m.FlowRegisterResponse:
+        return self._send("POST", "/flows", m.FlowRegisterResponse, request)
+
+    def get_flow(self, name: str, version: str) -> m.FlowDetailResponse:
+        return self._get(f"/flows/{_part(name)}/{_part(version)}", m.FlowDetailResponse)
+
+    def get_latest_flow(self, name: str) -> m.FlowDetailResponse:
+        """The version registered last, whatever it is called."""
+        return self._get(f"/flows/{_part(name)}/latest", m.FlowDetailResponse)
+
+    def list_flows(
+        self, *, limit: int = PAGE, cursor: str | None = None, namespace: str | None = None
+    ) -> m.FlowListResponse:
+        return self._get("/flows", m.FlowListResponse, limit=limit, cursor=cursor, namespace=namespace)
+
+    def iter_flows(self, *, page: int = PAGE, namespace: str | None = None) -> Iterator[m.FlowListItem]:
+        return _all(lambda cursor: self.list_flows(limit=page, cursor=cursor, namespace=namespace))
+
+    # --- deployments ----------------------------------------------------------------------------------------
+
+    def put_deployment(self, request: m.DeploymentRequest) -> m.DeploymentResponse:
+        return self._send("POST", "/deployments", m.DeploymentResponse, request)
+
+    def get_deployment(self, name: str) -> m.DeploymentResponse:
+        return self._get(f"/deployments/{_part(name)}", m.DeploymentResponse)
+
+    def list_deployments(
+        self, *, limit: int = PAGE, cursor: str | None = None, flow_name: str | None = None
+    ) -> m.DeploymentListResponse:
+        return self._get("/deployments", m.DeploymentListResponse, limit=limit, cursor=cursor, flow_name=flow_name)
+
+    def iter_deployments(self, *, page: int = PAGE, flow_name: str | None = None) -> Iterator[m.DeploymentResponse]:
+        return _all(lambda cursor: self.list_deployments(limit=page, cursor=cursor, flow_name=flow_name))
+
+    def change_settings(self, name: str, request: m.DeploymentSettingsRequest) -> m.DeploymentResponse:
+        return self._send("PUT", f"/deployments/{_part(name)}/settings", m.DeploymentResponse, request)
+
+    def delete_deployment(self, name: str) -> None:
+        self._transport.send("DELETE", f"/deployments/{_part(name)}")
+
+    # --- runs -----------------------------------------------------------------------------------------------
+
+    def trigger_run(
+        self, request: m.RunRequest | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.RunResponse:
+        """Start a run. One call starts at most one, also when it is repeated inside; give a key of your own to make
+        several calls one.
+        """
+        if not isinstance(request, m.RunRequest):
+            request = _converted(request, m.RunRequest)
+        return self._send("POST", "/runs", m.RunResponse, request, idempotency_key=idempotency_key or uuid.uuid4().hex)
+
+    def get_run(self, run_id: str) -> m.RunResponse:
+        return self._get(f"/runs/{_part(run_id)}", m.RunResponse)
+
+    def list_runs(
+        self,
+        *,
+        limit: int = PAGE,
+        cursor: str | None = None,
+        status: str | None = None,
+        flow_name: str | None = None,
+        deployment: str | None = None,
+    ) -> m.RunListResponse:
+        """Newest first."""
+        return self._get(
+            "/runs",
+            m.RunListResponse,
+            limit=limit,
+            cursor=cursor,
+            status=status,
+            flow_name=flow_name,
+            deployment=deployment,
+        )
+
+    def iter_runs(
+        self,
+        *,
+        page: int = PAGE,
+        status: str | None = None,
+        flow_name: str | None = None,
+        deployment: str | None = None,
+    ) -> Iterator[m.RunResponse]:
+        return _all(
+            lambda cursor: self.list_runs(
+                limit=page, cursor=cursor, status=status, flow_name=flow_name, deployment=deployment
+            )
+        )
+
+    def cancel_run(self, run_id: str) -> m.RunResponse:
+        return self._send("POST", f"/runs/{_part(run_id)}/cancel", m.RunResponse)
+
+    def iter_task_runs(self, run_id: str, *, page: int = PAGE) -> Iterator[m.TaskRunResponse]:
+        """In the flow's order."""
+        path = f"/runs/{_part(run_id)}/tasks"
+        return _all(lambda cursor: self._get(path, m.TaskRunListResponse, limit=page, cursor=cursor))
+
+    def list_events(self, run_id: str, *, limit: int = PAGE, after: str | None = None) -> m.EventListResponse:
+        """Oldest first, those after the event with the id `after`."""
+        return self._get(f"/runs/{_part(run_id)}/events", m.EventListResponse, limit=limit, after=after)
+
+    def get_logs(
+        self, run_id: str, *, after: str | None = None, task_run_id: str | None = None, limit: int | None = None
+    ) -> m.LogResponse:
+        path = f"/runs/{_part(run_id)}/logs"
+        return self._get(path, m.LogResponse, after=after, task_run_id=task_run_id, limit=limit)
+
+    def get_result(self, run_id: str, *, task_run_id: str | None = None) -> m.ResultResponse:
+        """What the flow returned, or one of its tasks."""
+        of_task = f"/tasks/{_part(task_run_id)}" if task_run_id else ""
+        return self._get(f"/runs/{_part(run_id)}{of_task}/result", m.ResultResponse)
+
+    # --- keys and identity ----------------------------------------------------------------------------------
+
+    def create_key(self, request: m.KeyCreateRequest) -> m.KeyCreatedResponse:
+        return self._send("POST", "/keys", m.KeyCreatedResponse, request)
+
+    def iter_keys(self, *, page: int = PAGE) -> Iterator[m.KeyResponse]:
+        return _all(lambda cursor: self._get("/keys", m.KeyListResponse, limit=page, cursor=cursor))
+
+    def revoke_key(self, key_id: str) -> m.KeyResponse:
+        return self._send("DELETE", f"/keys/{_part(key_id)}", m.KeyResponse)
+
+    def whoami(self) -> m.WhoamiResponse:
+        return self._get("/whoami", m.WhoamiResponse)
+
+    def health(self) -> m.HealthResponse:
+        return self._get("/health", m.HealthResponse)
+
+    # --- how ------------------------------------------------------------------------------------------------
+
+    def _get(self, path: str, answer: type[T], **query: Any) -> T:
+        return _decoded(self._transport.send("GET", path, query=query), answer)
+
+    def _send(
+        self, method: str, path: str, answer: type[T], body: m.Request | None = None, idempotency_key: str | None = None
+    ) -> T:
+        encoded = msgspec.json.encode(body) if body is not None else None
+        return _decoded(self._transport.send(method, path, body=encoded, idempotency_key=idempotency_key), answer)
+
+
+def connect(profile: Profile) -> DagyClient:
+    """The client for the API of a profile. Raises: InvalidInput when the profile has none."""
+    api_url = resolve_api_url(profile)
+    if api_url is None:
+        raise InvalidInput("Missing Dagy API URL. Set DAGY_API_URL or run 'dagy config'.")
+    return DagyClient(api_url, profile=profile.name)
+
+
+def _all(page: Callable[[str | None], Any]) -> Iterator[Any]:
+    cursor: str | None = None
+    while True:
+        answer = page(cursor)
+        yield from answer.items
+        if answer.next_cursor is None:
+            return
+        cursor = answer.next_cursor
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _converted(values: Mapping[str, Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(dict(values), kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"Not a {kind.__name__}: {error}") from error
+
+
+def _decoded(data: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        hint = "Is the URL that of a Dagy API? Does its version fit this client's?"
+        raise APIError(200, f"The answer is not a {kind.__name__}: {error}", "bad_answer", hint) from error

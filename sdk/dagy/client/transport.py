@@ -1,0 +1,190 @@
+"""How a request gets to the API and its answer back: one connection pool, time limits, retries of what is safe to
+repeat, and one error for whatever went wrong.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import platform
+import random
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from dagy.core.errors import APIError, InvalidInput
+from dagy.version import VERSION
+
+if TYPE_CHECKING:
+    import urllib3
+
+USER_AGENT: Final = f"dagy-sdk/{VERSION} python/{platform.python_version()}"
+RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
+LONGEST_WAIT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """How often and how patiently a request that is safe to repeat is repeated. Waits double and are jittered."""
+
+    attempts: int = 3
+    first_wait_s: float = 0.25
+    sleep: Callable[[float], None] = time.sleep
+
+    def wait_s(self, attempt: int, retry_after_s: float | None) -> float | None:
+        """How long to wait after the failed attempt number `attempt` (from 1); None means to give up."""
+        if attempt >= self.attempts:
+            return None
+        if retry_after_s is not None:
+            return retry_after_s if retry_after_s <= LONGEST_WAIT_S else None
+        return float(self.first_wait_s * 2 ** (attempt - 1) * (0.5 + random.random()))  # noqa: S311 - chance, not a secret
+
+
+class Transport:
+    """Sends requests to one API. Thread-safe. The token is asked for with each request and never logged."""
+
+    def __init__(
+        self, base_url: str, token: Callable[[], str | None], *, timeout_s: float, retrying: Retrying = Retrying()
+    ) -> None:
+        self.url = api_root(base_url)
+        self._token = token
+        self._timeout_s = timeout_s
+        self._retrying = retrying
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        idempotency_key: str | None = None,
+    ) -> bytes:
+        """The body of the answer to one request. `path` starts with a slash; query values that are None are left out.
+
+        A GET, or a request with an idempotency key, is repeated when nobody answered or the answer was "later".
+
+        Raises: APIError, with status 0 when nobody answered; InvalidInput when a token would go over an open line.
+        """
+        import urllib3  # a lazy door: 60 ms that commands without a request need not pay
+
+        headers = self._headers(body, idempotency_key)
+        parameters = {key: value for key, value in (query or {}).items() if value is not None}
+        url = f"{self.url}{path}{'?' + urlencode(parameters, doseq=True) if parameters else ''}"
+        is_repeatable = method == "GET" or idempotency_key is not None
+        attempt = 0
+        while True:
+            attempt += 1
+            retry_after_s = None
+            try:
+                response = self._pool.request(method, url, body=body, headers=headers, redirect=False)
+            except urllib3.exceptions.HTTPError as error:
+                failure = self._unreachable(error)
+            else:
+                if response.status < 300:
+                    return response.data
+                failure = _refused(response)
+                retry_after_s = _retry_after_s(response)
+                is_repeatable = is_repeatable and response.status in RETRIED_STATUSES
+            wait_s = self._retrying.wait_s(attempt, retry_after_s) if is_repeatable else None
+            if wait_s is None:
+                raise failure
+            self._retrying.sleep(wait_s)
+
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        import urllib3  # a lazy door: see `send`
+
+        options: dict[str, Any] = {
+            "timeout": urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s),
+            "retries": False,
+        }
+        parts = urlsplit(self.url)
+        proxy = urllib.request.getproxies().get(parts.scheme)
+        if proxy and not is_loopback(parts.hostname) and not urllib.request.proxy_bypass(parts.hostname or ""):
+            return urllib3.ProxyManager(proxy, **options)
+        return urllib3.PoolManager(**options)
+
+    def _headers(self, body: bytes | None, idempotency_key: str | None) -> dict[str, str]:
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        token = self._token()
+        if token:
+            parts = urlsplit(self.url)
+            if parts.scheme != "https" and not is_loopback(parts.hostname):
+                raise InvalidInput(
+                    f"Refusing to send a token to {parts.hostname} over plain http",
+                    "Use an https:// URL. Plain http is for this machine only.",
+                )
+            if not token.isascii() or not token.isprintable():
+                raise InvalidInput("The token holds characters that no token has", "Set it again.")
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _unreachable(self, cause: Exception) -> APIError:
+        error = APIError(
+            0,
+            f"Unable to reach Dagy API at {self.url}. Check DAGY_API_URL/profile and network connectivity.",
+            "unreachable",
+        )
+        error.__cause__ = cause
+        return error
+
+
+def api_root(base_url: str) -> str:
+    """Where the routes are: `base_url` may end in `/v1` or not.
+
+    Raises: InvalidInput for what is no URL.
+    """
+    try:
+        parts = urlsplit(base_url.strip())
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+        _ = parts.port
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise InvalidInput(f"Invalid API URL {base_url!r}", "A URL starts with http:// or https:// and names a host.")
+    root = base_url.strip().rstrip("/")
+    return root if root.endswith("/v1") else f"{root}/v1"
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether the host is this machine, as far as its name alone tells."""
+    if not host:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(response: urllib3.BaseHTTPResponse) -> APIError:
+    """The API's own words when it sent them; else those of whatever stands before it."""
+    try:
+        answer = json.loads(response.data)
+    except ValueError:
+        answer = None
+    detail = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(detail, dict) and isinstance(detail.get("message"), str):
+        return APIError(response.status, detail["message"], detail.get("code"), detail.get("hint"))
+    message = answer.get("message") if isinstance(answer, dict) else None
+    return APIError(response.status, str(message or response.reason or "The API refused the request"))
+
+
+def _retry_after_s(response: urllib3.BaseHTTPResponse) -> float | None:
+    import urllib3  # a lazy door: see `send`
+
+    value = response.headers.get("Retry-After")
+    try:
+        return urllib3.Retry().parse_retry_after(value) if value else None
+    except urllib3.exceptions.InvalidHeader:
+        return None

@@ -1,0 +1,1 @@
+"""Running flows on this machine, and what is kept of it."""
