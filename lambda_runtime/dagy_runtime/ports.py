@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, Union
 
 from dagy.core.sizes import Size
@@ -150,6 +151,9 @@ class RunStore(Protocol):
         with the same owner returns Won again: the reply to the first may have been lost.
         """
 
+    def get_lease(self, run_id: str) -> Lease | None:
+        """The lease as it stands, run out or not; None when there is none: never claimed, released, or final."""
+
     def renew_lease(self, run_id: str, *, owner: str, now: float, lease_s: float) -> Lease | None:
         """The lease as it stands after, with the cancel flag; None when it is somebody else's by now. Then stop."""
 
@@ -239,6 +243,12 @@ class Blobs(Protocol):
 
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
         """Raises: NotFound."""
+
+    def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
+        """Store the file's content, replacing, without holding it in memory."""
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the object into that file, replacing, without holding it in memory. Raises: NotFound."""
 
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         """Keys with that prefix, in order, those above `after`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dagy.core.errors import InvalidInput, NotFound
 from dagy_runtime.values import ArtifactRef
@@ -33,6 +34,12 @@ class MemoryBlobs:
         if version := self._find(key, version_id):
             return version.data
         raise NotFound("object", f"s3://{self.bucket}/{key}")
+
+    def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
+        self.put(key, path.read_bytes(), content_type=content_type)
+
+    def get_file(self, key: str, path: Path) -> None:
+        path.write_bytes(self.get(key))
 
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         with self._lock:

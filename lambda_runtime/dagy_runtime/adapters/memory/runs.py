@@ -101,6 +101,11 @@ class MemoryRunStore:
             record.run = rules.claimed(record.run, now=now, hop=hop)
             return Won(record.run, record.take(owner, now + lease_s))
 
+    def get_lease(self, run_id: str) -> Lease | None:
+        with self._lock:
+            record = self._records.get(run_id)
+            return record.lease if record else None
+
     def renew_lease(self, run_id: str, *, owner: str, now: float, lease_s: float) -> Lease | None:
         with self._lock:
             record = self._records.get(run_id)
