@@ -1,0 +1,135 @@
+"""The HTTP API: one function behind one route. The application checks keys, so nothing else lets anybody in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import Aws
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from dagy_infra.assets import Asset
+from dagy_infra.constructs.artifact_store import ARTIFACTS_PREFIX, RUNS_PREFIX, ArtifactStore
+from dagy_infra.constructs.control import Control
+from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking, log_group
+from dagy_infra.constructs.run_table import RunTable
+from dagy_infra.constructs.runtimes import Runtimes
+from dagy_infra.constructs.scheduling import Scheduling
+from dagy_infra.constructs.timer import Timer
+
+_MEMORY_MIB: Final = 1024  # CPU grows with memory, and a cold start is all CPU
+_TIMEOUT_S: Final = 29  # HTTP APIs give up after 30
+
+
+@dataclass(frozen=True, slots=True)
+class ApiProps:
+    settings: FunctionSettings
+    asset: Asset
+    store: ArtifactStore
+    table: RunTable
+    timer: Timer
+    runtimes: Runtimes
+    control: Control
+    scheduling: Scheduling
+    requests_per_s: int = 50
+    burst: int = 100
+    emulator_endpoint_url: str | None = None
+    """Where the API is found when an emulator serves it; its own host names need not resolve."""
+
+
+class Api(Construct):
+    def __init__(self, scope: Construct, construct_id: str, props: ApiProps) -> None:
+        super().__init__(scope, construct_id)
+        self.function: Final = self._function(props)
+        self.http_api: Final = apigateway.CfnApi(
+            self,
+            "HttpApi",
+            name=f"dagy-{props.settings.stage}",
+            protocol_type="HTTP",
+        )
+        integration = apigateway.CfnIntegration(
+            self,
+            "Integration",
+            api_id=self.http_api.ref,
+            integration_type="AWS_PROXY",
+            integration_uri=self.function.arn,
+            payload_format_version="2.0",
+        )
+        apigateway.CfnRoute(
+            self, "Route", api_id=self.http_api.ref, route_key="$default", target=f"integrations/{integration.ref}"
+        )
+        access_log = log_group(self, "AccessLog", props.settings.log_retention_days)
+        apigateway.CfnStage(
+            self,
+            "Stage",
+            api_id=self.http_api.ref,
+            stage_name="$default",
+            auto_deploy=True,
+            default_route_settings=apigateway.CfnStage.RouteSettingsProperty(
+                throttling_rate_limit=props.requests_per_s, throttling_burst_limit=props.burst
+            ),
+            access_log_settings=apigateway.CfnStage.AccessLogSettingsProperty(
+                destination_arn=access_log.log_group_arn, format=json.dumps(_ACCESS_LOG)
+            ),
+        )
+        self.function.function.add_permission(
+            "HttpApi",
+            principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            source_arn=f"arn:{Aws.PARTITION}:execute-api:{Aws.REGION}:{Aws.ACCOUNT_ID}:{self.http_api.ref}/*",
+        )
+        self.url: Final = (
+            f"{props.emulator_endpoint_url}/_aws/execute-api/{self.http_api.ref}/$default"
+            if props.emulator_endpoint_url
+            else self.http_api.attr_api_endpoint
+        )
+
+    def _function(self, props: ApiProps) -> StageFunction:
+        function = StageFunction(
+            self,
+            "Api",
+            settings=props.settings,
+            description=f"Dagy {props.settings.stage}: the HTTP API",
+            handler="dagy_runtime.entrypoints.api.handler",
+            asset=props.asset,
+            memory_mib=_MEMORY_MIB,
+            timeout_s=_TIMEOUT_S,
+            environment={
+                "DAGY_TABLE": props.table.table.table_name,
+                "DAGY_BUCKET": props.store.bucket.bucket_name,
+                "DAGY_RUNTIMES": props.runtimes.names_by_size(),
+                "DAGY_CONTROL_FUNCTION": props.control.function.name,
+                "DAGY_CONTROL_FUNCTION_ARN": props.control.function.arn,
+                "DAGY_TIMER_STATE_MACHINE": props.timer.arn,
+                "DAGY_SCHEDULE_GROUP": props.scheduling.group_name,
+                "DAGY_SCHEDULE_ROLE": props.scheduling.role_arn,
+            },
+        )
+        function.allow(
+            *props.table.access(),
+            props.store.reading_artifacts(),
+            props.store.reading_runs(),
+            props.store.writing_runs(),
+            props.store.listing(ARTIFACTS_PREFIX, RUNS_PREFIX),
+            props.timer.starting(),
+            props.runtimes.invoking(),
+            invoking("TellControl", props.control.function),
+            *props.scheduling.managing(),
+        )
+        return function
+
+
+_ACCESS_LOG: Final = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTimeEpoch",
+    "ip": "$context.identity.sourceIp",
+    "method": "$context.httpMethod",
+    "path": "$context.path",
+    "status": "$context.status",
+    "bytes": "$context.responseLength",
+    "latency_ms": "$context.responseLatency",
+    "integration_error": "$context.integrationErrorMessage",
+    "user_agent": "$context.identity.userAgent",
+}

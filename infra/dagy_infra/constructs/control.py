@@ -1,0 +1,75 @@
+"""The function that looks after runs: schedule fires, timers, what Lambda gave up on, the reconciler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from dagy_infra.assets import Asset
+from dagy_infra.constructs.artifact_store import ARTIFACTS_PREFIX, RUNS_PREFIX, ArtifactStore
+from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
+from dagy_infra.constructs.run_table import RunTable
+from dagy_infra.constructs.runtimes import Runtimes
+from dagy_infra.constructs.timer import Timer
+
+_MEMORY_MIB: Final = 512
+_TIMEOUT_S: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ControlProps:
+    settings: FunctionSettings
+    asset: Asset
+    store: ArtifactStore
+    table: RunTable
+    timer: Timer
+    runtimes: Runtimes
+    requires_tls: bool = True
+
+
+class Control(Construct):
+    """Takes the failures of the runtimes. Its own go to a queue that nobody reads but people and an alarm: no loop."""
+
+    def __init__(self, scope: Construct, construct_id: str, props: ControlProps) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letters: Final = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=props.requires_tls,
+            retention_period=Duration.days(14),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.function: Final = StageFunction(
+            self,
+            "Control",
+            settings=props.settings,
+            description=f"Dagy {props.settings.stage}: schedule fires, timers, dead letters, reconciler",
+            handler="dagy_runtime.entrypoints.control.handler",
+            asset=props.asset,
+            memory_mib=_MEMORY_MIB,
+            timeout_s=_TIMEOUT_S,
+            environment={
+                "DAGY_TABLE": props.table.table.table_name,
+                "DAGY_BUCKET": props.store.bucket.bucket_name,
+                "DAGY_RUNTIMES": props.runtimes.names_by_size(),
+                "DAGY_TIMER_STATE_MACHINE": props.timer.arn,
+            },
+        )
+        self.function.allow(
+            *props.table.access(),
+            props.store.reading_artifacts(),
+            props.store.reading_runs(),
+            props.store.writing_runs(),
+            props.store.listing(ARTIFACTS_PREFIX, RUNS_PREFIX),
+            props.timer.starting(),
+            props.runtimes.invoking(),
+            invoking("ContinueInANewInvocation", self.function),
+        )
+        props.timer.may_invoke(self.function)
+        props.runtimes.send_failures_to(self.function)
+        self.function.send_failures_to(self.dead_letters)

@@ -1,0 +1,76 @@
+"""The six functions that runs run in: one per size, different in memory and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Mapping
+
+from aws_cdk import Stack, Tags
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from dagy.core.sizes import SHAPES, Size
+from dagy_infra.assets import Asset
+from dagy_infra.constructs.artifact_store import ARTIFACTS_PREFIX, RUNS_PREFIX, ArtifactStore
+from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
+from dagy_infra.constructs.run_table import RunTable
+from dagy_infra.constructs.timer import Timer
+
+_TIMEOUT_S: Final = 900  # Lambda's longest; a run that needs more continues in a new invocation
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimesProps:
+    settings: FunctionSettings
+    asset: Asset
+    store: ArtifactStore
+    table: RunTable
+    timer: Timer
+
+
+class Runtimes(Construct):
+    def __init__(self, scope: Construct, construct_id: str, props: RuntimesProps) -> None:
+        super().__init__(scope, construct_id)
+        self.functions: Final[Mapping[Size, StageFunction]] = {size: self._runtime(size, props) for size in Size}
+
+    def _runtime(self, size: Size, props: RuntimesProps) -> StageFunction:
+        runtime = StageFunction(
+            self,
+            size.value.capitalize(),
+            settings=props.settings,
+            description=f"Dagy {props.settings.stage}: runs flows of size {size}",
+            handler="dagy_runtime.entrypoints.runtime.handler",
+            asset=props.asset,
+            memory_mib=SHAPES[size].lambda_memory_mib,
+            timeout_s=_TIMEOUT_S,
+            environment={
+                "DAGY_SIZE": size.value,
+                "DAGY_TABLE": props.table.table.table_name,
+                "DAGY_BUCKET": props.store.bucket.bucket_name,
+                "DAGY_TIMER_STATE_MACHINE": props.timer.arn,
+            },
+        )
+        runtime.allow(
+            *props.table.access(),
+            props.store.reading_artifacts(),
+            props.store.reading_runs(),
+            props.store.writing_runs(),
+            props.store.listing(ARTIFACTS_PREFIX, RUNS_PREFIX),
+            props.timer.starting(),
+            invoking("ContinueInANewInvocation", runtime),
+        )
+        props.timer.may_invoke(runtime)
+        Tags.of(runtime).add("dagy:size", size.value)
+        return runtime
+
+    def names_by_size(self) -> str:
+        """The value of `DAGY_RUNTIMES`."""
+        names = {size.value: function.name for size, function in self.functions.items()}
+        return Stack.of(self).to_json_string(names)
+
+    def invoking(self) -> iam.PolicyStatement:
+        return invoking("StartRuns", *self.functions.values())
+
+    def send_failures_to(self, control: StageFunction) -> None:
+        for function in self.functions.values():
+            function.send_failures_to(control)

@@ -1,0 +1,1 @@
+"""The two stacks of a stage. They only wire constructs."""

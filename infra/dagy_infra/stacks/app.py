@@ -1,0 +1,102 @@
+"""What can be replaced: functions, timers, schedules, API, alarms, and the manifest that says where everything is."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Final
+
+from aws_cdk import Aws, CfnOutput, IStackSynthesizer, Stack
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from dagy_infra.assets import Asset, Kind
+from dagy_infra.constructs import (
+    Api,
+    ApiProps,
+    Control,
+    ControlProps,
+    FunctionSettings,
+    Observability,
+    ObservabilityProps,
+    Runtimes,
+    RuntimesProps,
+    Scheduling,
+    SchedulingProps,
+    Timer,
+)
+from dagy_infra.stacks.data import DataStack
+from dagy_infra.stages import StageConfig
+
+MANIFEST_SCHEMA_VERSION: Final = 1
+
+
+class AppStack(Stack):
+    def __init__(
+        self,
+        scope: Construct,
+        stage: StageConfig,
+        *,
+        data: DataStack,
+        assets: dict[Kind, Asset],
+        synthesizer: IStackSynthesizer | None = None,
+    ) -> None:
+        super().__init__(
+            scope,
+            stage.app_stack,
+            description=f"Dagy, stage {stage.name}: runtimes, API, schedules. Holds no data.",
+            synthesizer=synthesizer,
+        )
+        settings, store, table = FunctionSettings.of(stage), data.store, data.runs
+        runtime, timer = assets["runtime"], Timer(self, "Timer")
+        runtimes = Runtimes(self, "Runtimes", RuntimesProps(settings, runtime, store, table, timer))
+        control = Control(
+            self,
+            "Control",
+            ControlProps(settings, runtime, store, table, timer, runtimes, requires_tls=stage.emulator is None),
+        )
+        scheduling = Scheduling(self, "Scheduling", SchedulingProps(control))
+        api = Api(
+            self,
+            "Api",
+            ApiProps(
+                settings,
+                assets["api"],
+                store,
+                table,
+                timer,
+                runtimes,
+                control,
+                scheduling,
+                requests_per_s=stage.api_requests_per_s,
+                burst=stage.api_burst,
+                emulator_endpoint_url=stage.emulator.endpoint_url if stage.emulator else None,
+            ),
+        )
+        if stage.has_alarms:
+            Observability(self, "Observability", ObservabilityProps(control, api))
+        self._publish(stage, data, api)
+
+    def _publish(self, stage: StageConfig, data: DataStack, api: Api) -> None:
+        manifest: dict[str, Any] = {
+            "schema_version": MANIFEST_SCHEMA_VERSION,
+            "stack_version": version("dagy"),
+            "stage": stage.name,
+            "region": Aws.REGION,
+            "account": Aws.ACCOUNT_ID,
+            "api_url": api.url,
+            "app_url": None,
+            "bucket": data.store.bucket.bucket_name,
+            "table": data.runs.table.table_name,
+            "issuer": None,
+            "client_id": None,
+        }
+        ssm.StringParameter(
+            self,
+            "Manifest",
+            parameter_name=stage.manifest_parameter,
+            string_value=self.to_json_string(manifest),
+            description=f"Where everything of Dagy stage {stage.name} is",
+        )
+        for name, value in manifest.items():
+            if value is not None:
+                CfnOutput(self, name.title().replace("_", ""), value=str(value))

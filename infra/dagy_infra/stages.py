@@ -1,0 +1,88 @@
+"""What differs between stages, chosen in one place. Any valid name is a stage; most are treated like production."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dagy.core.errors import InvalidInput
+from dagy.core.names import checked_name
+
+Architecture = Literal["arm64", "x86_64"]
+
+DEFAULT_STAGE: Final = "dev"
+LOCAL_STAGE: Final = "local"
+PYTHON_VERSION: Final = "3.13"
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """The AWS emulator that a stage is provisioned into, instead of AWS.
+
+    It runs functions on its own interpreter, and its HTTP API answers under a path of the one endpoint. With
+    `enforces_iam` it refuses the roles that the CDK publishes assets with, so the caller's credentials are used.
+    """
+
+    endpoint_url: str
+    enforces_iam: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    name: str
+    is_protected: bool
+    """Whether the data stack refuses deletion until somebody switches that off by hand."""
+    has_alarms: bool
+    log_retention_days: int
+    run_retention_days: int
+    """How long results and logs of runs stay in the bucket. Artifacts stay for ever."""
+    architecture: Architecture = "arm64"  # costs a fifth less than x86_64 on Lambda
+    python_version: str = PYTHON_VERSION
+    api_requests_per_s: int = 50
+    api_burst: int = 100
+    emulator: Emulator | None = None
+
+    @property
+    def data_stack(self) -> str:
+        return f"Dagy-{self.name}-Data"
+
+    @property
+    def app_stack(self) -> str:
+        return f"Dagy-{self.name}-App"
+
+    @property
+    def manifest_parameter(self) -> str:
+        return f"/dagy/{self.name}/manifest"
+
+
+def stage_config(name: str, *, emulator: Emulator | None = None) -> StageConfig:
+    """Raises: InvalidInput for a name that cannot be a stage, or stage `local` without its emulator."""
+    checked_name("stage", name)
+    if (name == LOCAL_STAGE) != (emulator is not None):
+        raise InvalidInput(
+            f"Stage '{LOCAL_STAGE}' is the local cloud's, and the local cloud has no other",
+            "Start it with: dagy local start",
+        )
+    if emulator is not None:
+        return StageConfig(
+            name,
+            is_protected=False,
+            has_alarms=False,
+            log_retention_days=7,
+            run_retention_days=30,
+            architecture=host_architecture(),
+            emulator=emulator,
+        )
+    if name == DEFAULT_STAGE:
+        return StageConfig(name, is_protected=False, has_alarms=False, log_retention_days=7, run_retention_days=30)
+    return StageConfig(name, is_protected=True, has_alarms=True, log_retention_days=90, run_retention_days=180)
+
+
+def host_architecture() -> Architecture:
+    return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+
+
+def host_python_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
