@@ -47,6 +47,12 @@ class InvalidFlow(DagyError):
         return self.message
 
 
+class ValueNotKnown(InvalidFlow, TypeError):
+    """A flow's body looked into something that has no value while the flow is traced."""
+
+    code = "value_not_known"
+
+
 class NotFound(DagyError, LookupError):
     """There is no such thing: look at what exists."""
 
@@ -221,6 +227,38 @@ class MissingParameter(InvalidInput):
         self.parameter, self.expected = parameter, expected
 
 
+class FlowFileNotFound(NotFound, FileNotFoundError):
+    """There is no file where the flow should be."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("flow file", path, "Give the path of a Python file, relative to here or absolute.")
+        self.args = (path,)
+        self.path = path
+
+
+class FlowNotInFile(InvalidFlow, AttributeError):
+    """The file was loaded, but has no flow of that name (or, with no name, none at all)."""
+
+    code = "flow_not_in_file"
+
+    def __init__(self, flow: str | None, path: str, hint: str | None = None) -> None:
+        message = f"Flow '{flow}' not found in {path}" if flow else f"No flow found in {path}"
+        super().__init__(message, hint)
+        self.args = (flow, path, hint)
+        self.flow, self.path = flow, path
+
+
+class ModuleUnloadable(InvalidFlow, ImportError):
+    """The flow's module could not be imported; the exception that stopped it is the cause."""
+
+    code = "module_unloadable"
+
+    def __init__(self, path: str, hint: str | None = None) -> None:
+        super().__init__(f"Unable to load module from {path}", hint)
+        self.args = (path, hint)
+        self.file = path
+
+
 class RetryConfigurationError(InvalidFlow):
     """A retry setting of a task or flow makes no sense (negative, wrong type, jitter outside 0–1)."""
 
@@ -231,6 +269,15 @@ class ArtifactInvalid(InvalidInput):
     """The file is not an artifact that can be trusted: damaged, hostile, or not one of ours."""
 
     code = "artifact_invalid"
+
+
+class ArtifactNotFound(NotFound, FileNotFoundError):
+    """There is no artifact where one should be."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("artifact", path, "Make one with: dagy build <path>:<flow_fn>")
+        self.args = (path,)
+        self.path = path
 
 
 class ArtifactMismatch(InvalidInput):

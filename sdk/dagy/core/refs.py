@@ -23,9 +23,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from dagy.core.placeholders import Placeholder
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TaskOutput:
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class TaskOutput(Placeholder):
     """Stands for the result a task run will have. Pass it to other tasks; they wait for it.
 
     `task_run_id` is unique within the flow. The value itself exists only while the flow runs.
@@ -33,43 +35,61 @@ class TaskOutput:
 
     task_run_id: str
 
-    def __iter__(self) -> Iterator[Any]:
-        raise TypeError(self._not_yet("iterated over"))
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TaskOutput):
+            self._refuse("compares")
+        return self.task_run_id == other.task_run_id
 
-    def __bool__(self) -> bool:
-        raise TypeError(self._not_yet("tested for truth"))
+    def __hash__(self) -> int:
+        return hash((TaskOutput, self.task_run_id))
 
-    def __getitem__(self, key: Any) -> Any:
-        raise TypeError(self._not_yet("indexed"))
-
-    def _not_yet(self, verb: str) -> str:
+    def _told(self) -> tuple[str, str]:
         return (
-            f"The result of task run '{self.task_run_id}' does not exist yet, so it cannot be {verb} in the "
-            "flow's body; do that inside a task"
+            f"The result of task run '{self.task_run_id}' does not exist yet",
+            "Do that inside a task: tasks get the result itself.",
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ParameterRef:
-    """Stands for a flow parameter that has no value yet, in a flow traced without one."""
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ParameterRef(Placeholder):
+    """Stands for a flow parameter that has no value yet, in a flow traced without one.
 
-    name: str
+    Its name is in `_name`, because `.name` is something authors ask their own values for; see `parameter_of`.
+    """
+
+    _name: str
+
+    def _told(self) -> tuple[str, str]:
+        return (
+            f"Parameter '{self._name}' has no value yet",
+            f"Give it one (--param {self._name}=<value>, or build({self._name}=...)), or do that inside a task.",
+        )
+
+
+def parameter_of(ref: ParameterRef) -> str:
+    """The name of the parameter that `ref` stands for."""
+    return ref._name
+
+
+def placeholders_in(value: Any) -> Iterator[Placeholder]:
+    """Every stand-in inside live data, in the order a reader meets them; one may come twice."""
+    if isinstance(value, Placeholder):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from placeholders_in(key)
+            yield from placeholders_in(item)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from placeholders_in(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from placeholders_in(getattr(value, field.name))
 
 
 def refs_in(value: Any) -> Iterator[TaskOutput]:
     """Every `TaskOutput` inside live data, in the order a reader meets them; one may come twice."""
-    if isinstance(value, TaskOutput):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from refs_in(key)
-            yield from refs_in(item)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
-            yield from refs_in(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from refs_in(getattr(value, field.name))
+    return (found for found in placeholders_in(value) if isinstance(found, TaskOutput))
 
 
 def hydrate(value: Any, result_of: Callable[[str], Any]) -> Any:
@@ -105,7 +125,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, TaskOutput):
         return {"$ref": value.task_run_id}
     if isinstance(value, ParameterRef):
-        return {"$param": value.name}
+        return {"$param": parameter_of(value)}
     if isinstance(value, enum.Enum):
         return _tagged("enum", to_json(value.value), of=type(value))
     if isinstance(value, int):
