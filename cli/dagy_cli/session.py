@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -50,7 +51,7 @@ class Session:
         """
         if is_yes:
             return
-        if not click.get_text_stream("stdin").isatty():
+        if not sys.stdin.isatty():
             raise click.UsageError(f"{question} There is no terminal to ask on: add --yes.")
         click.confirm(question, abort=True, err=True)
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from dagy.client import models as m
-from dagy.client.transport import Retrying, Transport
+from dagy.client.transport import PATIENTLY, Retrying, Transport
 from dagy.config import Profile, resolve_api_url
 from dagy.core.errors import APIError, InvalidInput
 from dagy.credentials import resolve_token
@@ -34,7 +34,7 @@ class DagyClient:
         *,
         profile: str | None = None,
         timeout_s: float = 10.0,
-        retrying: Retrying = Retrying(),
+        retrying: Retrying = PATIENTLY,
     ) -> None:
         find_token = (lambda: token) if token is not None else (lambda: resolve_token(profile))
         self._transport = Transport(base_url, find_token, timeout_s=timeout_s, retrying=retrying)

@@ -4,7 +4,6 @@ repeat, and one error for whatever went wrong.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import platform
 import random
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from dagy.core.errors import APIError, InvalidInput
+from dagy.loopback import is_loopback
 from dagy.version import VERSION
 
 if TYPE_CHECKING:
@@ -44,11 +44,14 @@ class Retrying:
         return float(self.first_wait_s * 2 ** (attempt - 1) * (0.5 + random.random()))  # noqa: S311 - chance, not a secret
 
 
+PATIENTLY: Final = Retrying()
+
+
 class Transport:
     """Sends requests to one API. Thread-safe. The token is asked for with each request and never logged."""
 
     def __init__(
-        self, base_url: str, token: Callable[[], str | None], *, timeout_s: float, retrying: Retrying = Retrying()
+        self, base_url: str, token: Callable[[], str | None], *, timeout_s: float, retrying: Retrying = PATIENTLY
     ) -> None:
         self.url = api_root(base_url)
         self._token = token
@@ -153,18 +156,6 @@ def api_root(base_url: str) -> str:
         raise InvalidInput(f"Invalid API URL {base_url!r}", "A URL starts with http:// or https:// and names a host.")
     root = base_url.strip().rstrip("/")
     return root if root.endswith("/v1") else f"{root}/v1"
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether the host is this machine, as far as its name alone tells."""
-    if not host:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _refused(response: urllib3.BaseHTTPResponse) -> APIError:
