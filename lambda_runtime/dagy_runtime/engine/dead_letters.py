@@ -1,0 +1,91 @@
+"""What becomes of a message that AWS gave up on: it is kept to be listed, and its run ends with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dagy.core.errors import InvalidInput
+from dagy.core.states import Status
+from dagy.core.timestamps import to_iso
+from dagy_runtime.messages import AdvanceRun, Message, from_json
+from dagy_runtime.ports import Ports
+from dagy_runtime.values import DeadLetter, Event, Lease, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """An on-failure event of a Lambda function's asynchronous invocation.
+
+    Source: "Capturing records of Lambda asynchronous invocations" in the Lambda developer guide. `request_id` is the
+    same in all tries of one message, and so begins the owner of any lease they left behind.
+    """
+
+    condition: str
+    request_id: str
+    tries: int
+    error: str
+    message: Mapping[str, Any]
+
+
+def is_failure_event(event: Any) -> bool:
+    return isinstance(event, Mapping) and "requestPayload" in event and "requestContext" in event
+
+
+def parse_failure_event(event: Mapping[str, Any]) -> GivenUp:
+    context = event.get("requestContext") or {}
+    response = event.get("responsePayload") or {}
+    payload = event.get("requestPayload")
+    if isinstance(response, Mapping):
+        parts = [response.get("errorType"), response.get("errorMessage")]
+        error = ": ".join(str(part) for part in parts if part)
+    else:
+        error = str(response)
+    return GivenUp(
+        condition=str(context.get("condition") or "unknown"),
+        request_id=str(context.get("requestId") or ""),
+        tries=int(context.get("approximateInvokeCount") or 0),
+        error=error[:2000],
+        message=payload if isinstance(payload, Mapping) else {"payload": payload},
+    )
+
+
+def reason_of(given_up: GivenUp) -> str:
+    tries = f" after {given_up.tries} tries" if given_up.tries else ""
+    error = f": {given_up.error}" if given_up.error else ""
+    return f"AWS Lambda gave up on the function that advances this run{tries} ({given_up.condition}){error}"
+
+
+def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
+    """Keep the letter, and end its run as FAILED, unless another invocation is advancing the run right now: then the
+    run is in good hands. A repeat keeps a second letter and changes no run.
+    """
+    message = _message_of(given_up)
+    run_id = message.run_id if isinstance(message, AdvanceRun) else None
+    now = to_iso(ports.clock.now())
+    letter = DeadLetter(ports.ids.unique(), now, reason_of(given_up), given_up.message, run_id)
+    ports.runs.put_dead_letter(letter)
+    if run_id is None:
+        return letter
+    owner = _owner_to_end(ports.runs.get_lease(run_id), given_up.request_id)
+    problem = Problem("InvocationFailed", letter.reason)
+    ended = ports.runs.finish_run(run_id, owner=owner, status=Status.FAILED, ended_at=now, problem=problem)
+    if ended is not None:
+        event = Event(run_id, ports.ids.unique(), now, "run_failed", data={"reason": letter.reason})
+        ports.runs.append_events([event])
+    return letter
+
+
+def _owner_to_end(lease: Lease | None, request_id: str) -> str | None:
+    """The lease that the dead invocation itself left behind does not stand in the way, though it has not run out."""
+    if lease is not None and request_id and lease.owner.startswith(f"{request_id}/"):
+        return lease.owner
+    return None
+
+
+def _message_of(given_up: GivenUp) -> Message | None:
+    try:
+        return from_json(given_up.message)
+    except InvalidInput:
+        return None

@@ -1,0 +1,85 @@
+"""Finding what was lost: open runs that nobody advances are sent on their way again.
+
+It looks once a period while runs are open, and not at all otherwise: it is armed by submissions, and by itself as long
+as it finds an open run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dagy.core.states import Status
+from dagy.core.timestamps import to_epoch
+from dagy_runtime.engine.rescue_timer import PERIOD_S, arm_reconciler
+from dagy_runtime.messages import AdvanceRun
+from dagy_runtime.ports import Ports, RunFilter
+from dagy_runtime.values import Lease, Run
+
+RESCUES_PER_PERIOD: Final = 200
+"""After an outage every open run is lost at once; a cap keeps their return from becoming the next outage."""
+
+_OPEN: Final = RunFilter(statuses=(Status.PENDING, Status.RUNNING))
+_PAGE: Final = 100
+_LOG: Final = logging.getLogger("dagy.engine.reconcile")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    open_runs: int
+    rescued: tuple[str, ...]  # run ids
+    left: int  # lost ones beyond the cap, for the next period
+
+
+def reconcile(ports: Ports, *, cap: int = RESCUES_PER_PERIOD) -> Reconciled:
+    """Look once. A repeat sends the same messages again, which is harmless: a run can be claimed only once.
+
+    The next look is armed first, so that a crash in the middle loses nothing.
+    """
+    now = ports.clock.now()
+    lost: list[Run] = []
+    open_runs = 0
+    for run in _open_runs(ports):
+        if open_runs == 0:
+            arm_reconciler(ports)
+        open_runs += 1
+        lease = ports.runs.get_lease(run.id) if run.status is Status.RUNNING else None
+        if is_lost(run, lease, now=now):
+            lost.append(run)
+    rescued = chosen(lost, cap=cap, period=int(now) // PERIOD_S)
+    for run in rescued:
+        ports.dispatcher.to_runtime(run.size, AdvanceRun(run.id, hop=run.hops))
+    if lost:
+        _LOG.warning("runs_rescued count=%d left=%d", len(rescued), len(lost) - len(rescued))
+    return Reconciled(open_runs, tuple(run.id for run in rescued), len(lost) - len(rescued))
+
+
+def is_lost(run: Run, lease: Lease | None, *, now: float) -> bool:
+    """Whether nobody can be expected to come: PENDING for a whole period, or RUNNING with no live lease."""
+    if run.status is Status.PENDING:
+        return now - to_epoch(run.created_at) >= PERIOD_S
+    return run.status is Status.RUNNING and (lease is None or lease.until <= now)
+
+
+def chosen(lost: Sequence[Run], *, cap: int, period: int) -> list[Run]:
+    """At most `cap` of them, in an order that chance (seeded by the period) decides, so that a run that cannot be
+    rescued does not stand before the others for ever.
+    """
+
+    def ticket(run: Run) -> bytes:
+        return hashlib.sha256(f"{period}|{run.id}".encode()).digest()
+
+    return sorted(lost, key=ticket)[:cap]
+
+
+def _open_runs(ports: Ports) -> Iterator[Run]:
+    cursor: str | None = None
+    while True:
+        page = ports.runs.list_runs(limit=_PAGE, cursor=cursor, where=_OPEN)
+        yield from page.items
+        cursor = page.cursor
+        if cursor is None:
+            return
