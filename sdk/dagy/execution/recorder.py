@@ -5,7 +5,7 @@ speaks through a pipe.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Union
 
 from dagy.results import Encoded
@@ -15,7 +15,7 @@ from dagy.results import Encoded
 class Failure:
     """Why a task or a flow failed, in words that survive the process it happened in.
 
-    `error_type` is the exception's class name, `traceback` its text, without Dagy's own frames.
+    `message` is the exception's own, or its class name when it has none. `error_type` is the exception's class name, `traceback` its text, without Dagy's own frames.
     """
 
     error_type: str
@@ -25,8 +25,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one attempt cost. `cpu_s` is the thread's CPU time, `peak_mib` the process's peak memory when the
-    attempt ended.
+    """What one attempt cost. `cpu_s` is the thread's CPU time (0 for an attempt given up at its timeout, whose
+    thread may still run), `peak_mib` the process's peak memory when the attempt ended.
     """
 
     duration_s: float
@@ -49,9 +49,11 @@ class Recorder(Protocol):
         Raises: ArtifactSerializationError when the result is too large to store; the task then fails with it.
         """
 
-    def task_retrying(self, task_run_id: str, *, attempt: int, failure: Failure, delay_s: float) -> None: ...
+    def task_retrying(self, task_run_id: str, *, attempt: int, failure: Failure, delay_s: float) -> None:
+        """The attempt failed, and another will be made. The traceback has been logged already."""
 
-    def task_failed(self, task_run_id: str, *, attempt: int, failure: Failure, measured: Measured) -> None: ...
+    def task_failed(self, task_run_id: str, *, attempt: int, failure: Failure, measured: Measured) -> None:
+        """The task failed for good. The traceback has been logged already."""
 
     def task_skipped(self, task_run_id: str, *, reason: str) -> None: ...
 
@@ -74,12 +76,22 @@ class Finished:
     failed: frozenset[str] = frozenset()
     skipped: frozenset[str] = frozenset()
     attempts: tuple[tuple[str, int], ...] = ()  # attempts already used, of tasks that are not settled
+    flow_attempt: int = 1  # of the flow's own retries; see HandedBack
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
+    """How to run.
+
+    With `longest_wait_s`, a run in which nothing can start sooner than that hands itself back instead of waiting
+    for a retry; None waits as long as it takes. With `echo`, what tasks print is also shown where it would have
+    gone without Dagy.
+    """
+
     fail_fast: bool = True
     max_workers: int = 1
+    longest_wait_s: float | None = None
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +101,11 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
+    """`error` is the exception itself, for callers in the same process; it takes no part in comparisons."""
+
     failure: Failure
     task_run_id: str | None = None  # the first task that failed; None when the flow itself did
+    error: BaseException | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +115,13 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """Not finished, nothing running any more: go on in another process, not before `resume_in_s` seconds from now."""
+    """Not finished, nothing running any more: go on in another process, not before `resume_in_s` seconds from now.
+
+    `flow_attempt` goes into the next execution's `Finished`, so that the flow's own retries are counted across processes.
+    """
 
     resume_in_s: float = 0.0
+    flow_attempt: int = 1
 
 
 Outcome = Union[Succeeded, Failed, Cancelled, HandedBack]
