@@ -74,8 +74,13 @@ def started(task: TaskRun, *, attempt: int, attempt_id: str, started_at: str) ->
     )
 
 
+def is_outcome(status: Status) -> bool:
+    """Whether an attempt can end so: final, or PENDING for another try."""
+    return status in _OUTCOMES
+
+
 def may_finish(task: TaskRun, *, attempt_id: str, outcome: TaskOutcome) -> bool:
-    return task.status is Status.RUNNING and task.attempt_id == attempt_id and outcome.status in _OUTCOMES
+    return task.status is Status.RUNNING and task.attempt_id == attempt_id and is_outcome(outcome.status)
 
 
 def finished(task: TaskRun, outcome: TaskOutcome) -> TaskRun:
@@ -93,10 +98,14 @@ def finished(task: TaskRun, outcome: TaskOutcome) -> TaskRun:
 
 
 def settleable(status: Status) -> frozenset[Status]:
-    """The statuses of tasks that `settle_tasks` may make `status`. Raises: InvalidInput when that is no end."""
-    if status not in TASK_TRANSITIONS or not status.is_final:
+    """The statuses of tasks that `settle_tasks` may make `status`.
+
+    Raises: InvalidInput when that is no end, or one that only an attempt can bring about.
+    """
+    sources = sources_of(status, TASK_TRANSITIONS)
+    if not status.is_final or Status.PENDING not in sources:
         raise InvalidInput(f"Tasks cannot be settled as {status}")
-    return sources_of(status, TASK_TRANSITIONS)
+    return sources
 
 
 def settled(task: TaskRun, *, status: Status, reason: str, ended_at: str) -> TaskRun:

@@ -1,0 +1,65 @@
+"""Every port on AWS. Importing this loads no AWS library; the first call does.
+
+What each adapter asks of IAM, all of it on the stage's own resources, none of it with a wildcard action:
+
+| adapter        | actions                                                      | on                              |
+|----------------|--------------------------------------------------------------|---------------------------------|
+| registry, runs | dynamodb:GetItem BatchGetItem PutItem UpdateItem DeleteItem  | the table                       |
+|                | BatchWriteItem ConditionCheckItem                            |                                 |
+|                | dynamodb:Query                                               | the table, its indexes          |
+|                | s3:GetObject PutObject                                       | the bucket's `state/*`          |
+| keys           | dynamodb:GetItem PutItem UpdateItem                          | the table                       |
+|                | dynamodb:Query                                               | its indexes                     |
+| blobs          | s3:GetObject GetObjectVersion PutObject                      | the bucket's objects            |
+|                | s3:ListBucket                                                | the bucket                      |
+| dispatcher     | lambda:InvokeFunction                                        | runtime and control functions   |
+| timers         | states:StartExecution                                        | the timer state machine         |
+| schedules      | scheduler:CreateSchedule UpdateSchedule GetSchedule          | the schedules of the group      |
+|                | DeleteSchedule                                               |                                 |
+|                | iam:PassRole                                                 | the schedule role               |
+| clock, ids     | none                                                         |                                 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dagy_runtime.adapters.aws.blobs import S3Blobs
+from dagy_runtime.adapters.aws.clients import Clients
+from dagy_runtime.adapters.aws.delivery import LambdaDispatcher, StepFunctionsTimers
+from dagy_runtime.adapters.aws.keys import DynamoKeys
+from dagy_runtime.adapters.aws.packing import Packing
+from dagy_runtime.adapters.aws.registry import DynamoRegistry
+from dagy_runtime.adapters.aws.runs import DynamoRunStore
+from dagy_runtime.adapters.aws.schedules import EventBridgeSchedules, NoSchedules
+from dagy_runtime.adapters.aws.settings import read_settings
+from dagy_runtime.adapters.aws.system import RandomIds, SystemClock
+from dagy_runtime.adapters.aws.table import Table
+from dagy_runtime.ports import Keys, Ports
+
+__all__ = ["world", "api_keys"]
+
+
+def world(environ: Mapping[str, str]) -> Ports:
+    """The world of a stage's function. Calls nothing. Raises: InvalidInput naming every variable that is missing."""
+    settings = read_settings(environ)
+    clients = Clients(environ)
+    table = Table(clients, settings.table)
+    blobs = S3Blobs(clients, settings.bucket)
+    packing = Packing(blobs)
+    return Ports(
+        registry=DynamoRegistry(table, packing),
+        runs=DynamoRunStore(table, packing),
+        keys=DynamoKeys(table),
+        blobs=blobs,
+        dispatcher=LambdaDispatcher(clients, settings.functions),
+        timers=StepFunctionsTimers(clients, settings.functions, state_machine=settings.timer_state_machine),
+        schedules=EventBridgeSchedules(clients, settings.scheduler) if settings.scheduler else NoSchedules(),
+        clock=SystemClock(),
+        ids=RandomIds(),
+    )
+
+
+def api_keys(environ: Mapping[str, str], *, table: str) -> Keys:
+    """The keys of a stage, for whoever holds AWS credentials for its table: the way to the first one."""
+    return DynamoKeys(Table(Clients(environ), table))

@@ -1,0 +1,224 @@
+"""Runs and their leases in the table.
+
+A lease is an item of its own: renewing it touches no index and does not meet readers of the run. The end of a run is
+one transaction over both: it closes the lease for ever, so whoever claims or renews afterwards is refused at the lease.
+
+Every conditional write carries a token (owner, attempt, or one made for the call). When the condition fails, what
+stands there tells a lost reply to our own write from a lost race.
+
+IAM: what `table` and `packing` say.
+"""
+
+from __future__ import annotations
+
+import heapq
+import uuid
+from collections.abc import Iterator
+from typing import Final
+
+from dagy.core.errors import Unavailable
+from dagy.core.states import Status
+from dagy.core.timestamps import to_epoch
+from dagy_runtime.adapters import rules
+from dagy_runtime.adapters.aws import schema
+from dagy_runtime.adapters.aws.attributes import Item
+from dagy_runtime.adapters.aws.journal import DynamoJournal
+from dagy_runtime.adapters.aws.lists import FILTERED_PAGE_SIZE, page
+from dagy_runtime.adapters.aws.packing import Packing
+from dagy_runtime.adapters.aws.run_items import RunItems, lease, of_result
+from dagy_runtime.adapters.aws.table import Put, Refused, Table, Update, setting
+from dagy_runtime.adapters.aws.tasks import DynamoTasks
+from dagy_runtime.adapters.cursors import decode_cursor, list_id
+from dagy_runtime.ports import Created, Existed, Lost, RunFilter, Won
+from dagy_runtime.values import Lease, Page, Problem, ResultRef, Run
+
+IDEMPOTENCY_TTL_S: Final = 48 * 3600
+_CREATE_TRIES: Final = 8
+_ABSENT: Final = "attribute_not_exists(#pk)"
+
+
+class DynamoRunStore(DynamoTasks, DynamoJournal):
+    def __init__(self, table: Table, packing: Packing) -> None:
+        self._run_items = RunItems(packing)
+        DynamoTasks.__init__(self, table, self._run_items)
+        DynamoJournal.__init__(self, table, self._run_items)
+
+    def create_run(self, run: Run, *, idempotency_key: str | None = None) -> Created | Existed:
+        token = uuid.uuid4().hex
+        put_run = Put(schema.run_key(run.id), {**self._run_items.of_run(run), "created_by_call": token}, _ABSENT)
+        if idempotency_key is None:
+            refused = self._table.put(put_run.key, put_run.attributes, when=_ABSENT)
+            return Created(run) if refused is None else self._made_before(run, refused.found, token)
+        remember = _remember(idempotency_key, run)
+        for _ in range(_CREATE_TRIES):
+            reasons = self._table.transact([put_run, remember])
+            if reasons is None:
+                return Created(run)
+            of_run, of_key = reasons
+            if of_key is not None and of_key.found:
+                return self._made_by_key(run, of_key.found, idempotency_key=idempotency_key, token=token)
+            # The run is there and the key is not: remember the key, unless it is used for another run this moment.
+            if (
+                of_run is not None
+                and self._table.put(remember.key, remember.attributes, when=remember.when, values=remember.values)
+                is None
+            ):
+                return self._made_before(run, of_run.found, token)
+        raise Unavailable(f"Run '{run.id}' could not be created: others change it all the time", "Try again.")
+
+    def get_run(self, run_id: str) -> Run | None:
+        item = self._table.get(schema.run_key(run_id))
+        return self._run_items.run(item) if item else None
+
+    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = rules.EVERY_RUN) -> Page:
+        """From the index of the deployment, else of the flow, else of the statuses, else of all runs."""
+        list_name = list_id("runs", where.flow_name, where.deployment, sorted(where.statuses))
+        after = decode_cursor(list_name, cursor)
+        index, found = self._matching(where, after=after, page_size=limit + 1)
+        read, sort_key = self._run_items.run, schema.index_keys(index)[1]
+        return page(found, list_name=list_name, limit=limit, sort_key=sort_key, read=read)
+
+    def claim_run(self, run_id: str, *, owner: str, now: float, lease_s: float, hop: int) -> Won | Lost:
+        run = self.get_run(run_id)
+        if run is None or run.status not in rules.CLAIMABLE:
+            return self._lost(run)
+        taken = self._table.update(
+            schema.lease_key(run_id),
+            "SET #owner = :owner, #until = :until",
+            when="attribute_not_exists(#ended) AND (attribute_not_exists(#owner) OR #owner = :owner OR #until <= :now)",
+            values={":owner": owner, ":until": now + lease_s, ":now": now},
+        )
+        if isinstance(taken, Refused):
+            return (
+                Lost(run, lease(run_id, taken.found)) if "owner" in (taken.found or {}) else self._lost_at_end(run_id)
+            )
+        claimed = rules.claimed(run, now=now, hop=hop)
+        if claimed != run and not self._store_claim(claimed):
+            return self._lost_at_end(run_id)
+        return Won(claimed, Lease(run_id, owner, now + lease_s, taken.get("is_cancel_requested", False)))
+
+    def get_lease(self, run_id: str) -> Lease | None:
+        return lease(run_id, self._table.get(schema.lease_key(run_id)))
+
+    def renew_lease(self, run_id: str, *, owner: str, now: float, lease_s: float) -> Lease | None:
+        renewed = self._table.update(
+            schema.lease_key(run_id),
+            "SET #until = :until",
+            when="#owner = :owner",
+            values={":owner": owner, ":until": now + lease_s},
+        )
+        return None if isinstance(renewed, Refused) else lease(run_id, renewed)
+
+    def release_lease(self, run_id: str, *, owner: str) -> None:
+        self._table.update(
+            schema.lease_key(run_id), "REMOVE #owner, #until", when="#owner = :owner", values={":owner": owner}
+        )
+
+    def finish_run(
+        self,
+        run_id: str,
+        *,
+        owner: str | None,
+        status: Status,
+        ended_at: str,
+        problem: Problem | None = None,
+        result: ResultRef | None = None,
+    ) -> Run | None:
+        """A repeat with the same owner, status and time is the same end, and finishes what a crash left of it."""
+        token = f"{owner or ''}|{status}|{ended_at}"
+        end = {
+            "status": status,
+            "ended_at": ended_at,
+            "problem": self._run_items.of_problem(problem, run_id=run_id),
+            "result": of_result(result),
+            "ended_by": token,
+            schema.index_keys(schema.BY_STATUS)[0]: schema.status_partition(status),
+        }
+        change, values = setting(end)
+        sources = {f":from{number}": source for number, source in enumerate(sorted(rules.checked_end(status)))}
+        is_ours = "#owner = :owner" if owner else "attribute_not_exists(#owner) OR #until <= :ended"
+        fence = {":owner": owner} if owner else {":ended": to_epoch(ended_at)}
+        refused = self._table.transact(
+            [
+                Update(schema.run_key(run_id), change, f"#status IN ({', '.join(sources)})", {**values, **sources}),
+                Update(
+                    schema.lease_key(run_id),
+                    "SET #ended = :true REMOVE #owner, #until",
+                    is_ours,
+                    {**fence, ":true": True},
+                ),
+            ]
+        )
+        run_item = self._table.get(schema.run_key(run_id))
+        if run_item is None or (refused and run_item.get("ended_by") != token):
+            return None
+        self.cancel_open_tasks(run_id, run_status=status, ended_at=ended_at)
+        return self._run_items.run(run_item)
+
+    def request_cancel(self, run_id: str) -> Run | None:
+        run = self.get_run(run_id)
+        if run is not None:
+            self._table.update(schema.lease_key(run_id), "SET #is_cancel_requested = :true", values={":true": True})
+        return run
+
+    def _store_claim(self, run: Run) -> bool:
+        """False when the run ended between the claim's two writes. The lease is ours, so nobody else claims it."""
+        item = {name: self._run_items.of_run(run)[name] for name in ("status", "started_at", "hops", "gsi1pk")}
+        change, values = setting(item)
+        sources = {f":from{number}": source for number, source in enumerate(sorted(rules.CLAIMABLE))}
+        when = f"#status IN ({', '.join(sources)})"
+        return not isinstance(
+            self._table.update(schema.run_key(run.id), change, when=when, values={**values, **sources}), Refused
+        )
+
+    def _lost_at_end(self, run_id: str) -> Lost:
+        return self._lost(self.get_run(run_id))
+
+    def _lost(self, run: Run | None) -> Lost:
+        """Whoever comes for a run that has ended may be the repeat of one that crashed while ending it."""
+        if run is not None and run.status.is_final and run.ended_at is not None:
+            self.cancel_open_tasks(run.id, run_status=run.status, ended_at=run.ended_at)
+        return Lost(run, None)
+
+    def _made_before(self, run: Run, found: Item | None, token: str) -> Created | Existed:
+        if found is None or found["created_by_call"] == token:
+            return Created(run)
+        return Existed(self._run_items.run(found))
+
+    def _made_by_key(self, run: Run, found: Item, *, idempotency_key: str, token: str) -> Created | Existed:
+        if found["request_hash"] != rules.request_hash(run):
+            raise rules.key_reused(idempotency_key)
+        return self._made_before(run, self._table.get(schema.run_key(found["run_id"])), token)
+
+    def _matching(self, where: RunFilter, *, after: str | None, page_size: int) -> tuple[str, Iterator[Item]]:
+        """The index that serves the filter best, and the items of it that match, newest first."""
+        if where.deployment is not None or where.flow_name is not None:
+            index = schema.BY_DEPLOYMENT if where.deployment is not None else schema.BY_FLOW
+            size = FILTERED_PAGE_SIZE if where.statuses or (where.deployment and where.flow_name) else page_size
+            found = self._runs_in(index, f"RUNS#{where.deployment or where.flow_name}", after, size)
+            return index, (item for item in found if _matches(item, where))
+        if where.statuses:
+            partitions = [schema.status_partition(status) for status in sorted(set(where.statuses))]
+            lists = [self._runs_in(schema.BY_STATUS, partition, after, page_size) for partition in partitions]
+            return schema.BY_STATUS, heapq.merge(*lists, key=lambda item: str(item["gsi1sk"]), reverse=True)
+        return schema.BY_KIND, self._runs_in(schema.BY_KIND, "RUNS", after, page_size)
+
+    def _runs_in(self, index: str, partition: str, after: str | None, page_size: int) -> Iterator[Item]:
+        return self._table.query(partition, index=index, after=after, is_newest_first=True, page_size=page_size)
+
+
+def _remember(idempotency_key: str, run: Run) -> Put:
+    """Taken over when it has expired: DynamoDB may take days to delete what TTL says."""
+    now = int(to_epoch(run.created_at))
+    return Put(
+        schema.idempotency_key(idempotency_key),
+        {"run_id": run.id, "request_hash": rules.request_hash(run), schema.TTL_ATTRIBUTE: now + IDEMPOTENCY_TTL_S},
+        f"{_ABSENT} OR #{schema.TTL_ATTRIBUTE} < :now",
+        {":now": now},
+    )
+
+
+def _matches(item: Item, where: RunFilter) -> bool:
+    return (not where.statuses or item["status"] in where.statuses) and (
+        where.flow_name is None or item["flow_name"] == where.flow_name
+    )

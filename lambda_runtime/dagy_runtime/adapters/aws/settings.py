@@ -1,0 +1,73 @@
+"""What a function of a stage is told by its environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dagy.core.errors import InvalidInput, NotFound
+from dagy.core.sizes import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Names or ARNs of the stage's functions."""
+
+    runtimes: Mapping[Size, str]
+    control: str
+
+    def runtime(self, size: Size) -> str:
+        """Raises: NotFound in a runtime function that is asked for another size than its own."""
+        if size not in self.runtimes:
+            raise NotFound("runtime function of size", size, f"Known here: {', '.join(self.runtimes) or 'none'}")
+        return self.runtimes[size]
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerSettings:
+    """Where schedules are kept, what they call, and the role they call it with."""
+
+    group: str
+    role_arn: str
+    target_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    table: str
+    bucket: str
+    functions: Functions
+    timer_state_machine: str
+    scheduler: SchedulerSettings | None  # only functions that change schedules have it
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Raises: InvalidInput naming every variable that is missing, not only the first."""
+    is_runtime = "DAGY_SIZE" in environ
+    needed = ["DAGY_TABLE", "DAGY_BUCKET", "DAGY_CONTROL_FUNCTION", "DAGY_TIMER_STATE_MACHINE"]
+    needed += ["AWS_LAMBDA_FUNCTION_NAME"] if is_runtime else ["DAGY_RUNTIMES"]
+    scheduling = ["DAGY_SCHEDULE_GROUP", "DAGY_SCHEDULE_ROLE", "DAGY_CONTROL_FUNCTION_ARN"]
+    has_scheduler = not is_runtime and bool(environ.get("DAGY_SCHEDULE_GROUP") or environ.get("DAGY_SCHEDULE_ROLE"))
+    missing = [name for name in needed + (scheduling if has_scheduler else []) if not environ.get(name)]
+    if missing:
+        raise InvalidInput(
+            f"Missing in the environment: {', '.join(missing)}", "The stage's stacks set them on its functions."
+        )
+    return Settings(
+        table=environ["DAGY_TABLE"],
+        bucket=environ["DAGY_BUCKET"],
+        functions=Functions(_runtimes(environ), environ["DAGY_CONTROL_FUNCTION"]),
+        timer_state_machine=environ["DAGY_TIMER_STATE_MACHINE"],
+        scheduler=SchedulerSettings(*(environ[name] for name in scheduling)) if has_scheduler else None,
+    )
+
+
+def _runtimes(environ: Mapping[str, str]) -> dict[Size, str]:
+    """A runtime function knows only itself: naming the others would be a cycle in its stack."""
+    if "DAGY_SIZE" in environ:
+        return {Size(environ["DAGY_SIZE"]): environ["AWS_LAMBDA_FUNCTION_NAME"]}
+    try:
+        return {Size(size): function for size, function in json.loads(environ["DAGY_RUNTIMES"]).items()}
+    except (ValueError, AttributeError) as error:
+        raise InvalidInput(f"DAGY_RUNTIMES is not a JSON object of sizes and functions: {error}") from error

@@ -1,0 +1,200 @@
+"""Task runs in the table: the list of a run's tasks, written once, and the state of each that has started.
+
+IAM: what `table` and `packing` say.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from dagy.core.errors import NotFound
+from dagy.core.states import Status
+from dagy_runtime.adapters import rules
+from dagy_runtime.adapters.aws import schema
+from dagy_runtime.adapters.aws.run_items import RunItems
+from dagy_runtime.adapters.aws.table import Refused, Table, setting
+from dagy_runtime.adapters.cursors import decode_cursor, encode_cursor, list_id
+from dagy_runtime.ports import TaskOutcome
+from dagy_runtime.values import Page, TaskRun
+
+_KNOWN_RUNS: Final = 8
+_WRITERS: Final = 16
+
+
+@dataclass
+class _Plan:
+    """The task list of a run as far as it was read: `tasks` as planned, `items` how many items that were."""
+
+    tasks: dict[str, TaskRun] = field(default_factory=dict)
+    items: int = 0
+
+
+class DynamoTasks:
+    def __init__(self, table: Table, items: RunItems) -> None:
+        self._table = table
+        self._items = items
+        self._lock = threading.Lock()
+        self._plans: OrderedDict[str, _Plan] = OrderedDict()  # the runs used last; lists only ever grow
+
+    def put_tasks(self, run_id: str, tasks: Sequence[TaskRun]) -> None:
+        while True:
+            plan = self._plan(run_id)
+            new = list({task.id: task for task in reversed(tasks) if task.id not in plan.tasks}.values())[::-1]
+            if not new:
+                return
+            chunk = new[: schema.TASKS_PER_LIST_ITEM]
+            self._in_parallel(self._put_state, [task for task in chunk if task != _planned(task)])
+            # Refused: somebody else added to the list meanwhile, perhaps these. Look again.
+            self._table.put(
+                schema.task_list_key(run_id, plan.items),
+                self._items.of_task_list(run_id, chunk),
+                when="attribute_not_exists(#pk)",
+            )
+
+    def get_task(self, run_id: str, task_run_id: str) -> TaskRun | None:
+        planned = self._planned_task(run_id, task_run_id)
+        if planned is None:
+            return None
+        return self._items.task(planned, self._table.get(schema.task_key(run_id, task_run_id)))
+
+    def list_tasks(self, run_id: str, *, limit: int, cursor: str | None = None) -> Page:
+        list_name = list_id("tasks", run_id)
+        after = decode_cursor(list_name, cursor)
+        planned = sorted((_order(task), task) for task in self._plan(run_id).tasks.values())
+        rest = [task for order, task in planned if after is None or order > after]
+        given = self._as_they_stand(run_id, rest[:limit])
+        return Page(tuple(given), encode_cursor(list_name, _order(given[-1])) if len(rest) > limit else None)
+
+    def start_task(self, run_id: str, task_run_id: str, *, attempt: int, attempt_id: str, started_at: str) -> bool:
+        planned = self._planned_task(run_id, task_run_id)
+        if planned is None:
+            return False
+        started = rules.started(planned, attempt=attempt, attempt_id=attempt_id, started_at=started_at)
+        change, values = setting(self._items.of_task_state(started))
+        written = self._table.update(
+            schema.task_key(run_id, task_run_id),
+            change,
+            when="attribute_not_exists(#pk)"
+            " OR (#status = :pending AND (attribute_not_exists(#attempt_id) OR #attempt_id <> :attempt_id))"
+            " OR (#status = :status AND #attempt_id <> :attempt_id AND #attempt <= :attempt)",
+            values={**values, ":pending": Status.PENDING},
+        )
+        if isinstance(written, Refused):
+            found = written.found or {}
+            return found.get("status") == Status.RUNNING and found.get("attempt_id") == attempt_id
+        return True
+
+    def finish_task(self, run_id: str, task_run_id: str, *, attempt_id: str, outcome: TaskOutcome) -> TaskRun:
+        planned = self._planned_task(run_id, task_run_id)
+        if planned is None:
+            raise NotFound("task run", f"{run_id}/{task_run_id}")
+        if not rules.is_outcome(outcome.status):
+            return self._as_they_stand(run_id, [planned])[0]
+        state = self._items.of_task_state(rules.finished(planned, outcome))
+        change, values = setting({name: state[name] for name in _OUTCOME_ATTRIBUTES})
+        written = self._table.update(
+            schema.task_key(run_id, task_run_id),
+            change,
+            when="#status = :running AND #attempt_id = :attempt_id",
+            values={**values, ":running": Status.RUNNING, ":attempt_id": attempt_id},
+        )
+        return self._items.task(planned, written.found if isinstance(written, Refused) else written)
+
+    def settle_tasks(
+        self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str
+    ) -> None:
+        """Sixteen writes at a time. When one fails the others are still tried; a repeat does the rest."""
+        sources = rules.settleable(status)
+        plan = self._plan(run_id).tasks
+        settlement = {
+            "status": status,
+            "ended_at": ended_at,
+            "problem": self._items.of_problem(rules.settlement(status, reason), run_id=run_id),
+        }
+        change, values = setting(settlement)
+        listed = [f":open{number}" for number in range(len(sources))]
+        when = f"attribute_not_exists(#pk) OR #status IN ({', '.join(listed)})"
+        values |= dict(zip(listed, sorted(sources), strict=True))
+
+        def settle(task_run_id: str) -> None:
+            self._table.update(schema.task_key(run_id, task_run_id), change, when=when, values=values)
+
+        self._in_parallel(settle, [name for name in dict.fromkeys(task_run_ids) if name in plan])
+
+    def cancel_open_tasks(self, run_id: str, *, run_status: Status, ended_at: str) -> None:
+        """What the end of a run does to its tasks. A repeat finds nothing to do."""
+        planned = list(self._plan(run_id).tasks.values())
+        still_open = [task.id for task in self._as_they_stand(run_id, planned) if not task.status.is_final]
+        if still_open:
+            reason = rules.end_reason(run_status)
+            self.settle_tasks(run_id, still_open, status=Status.CANCELLED, reason=reason, ended_at=ended_at)
+
+    def _as_they_stand(self, run_id: str, planned: Sequence[TaskRun]) -> list[TaskRun]:
+        keys = {task.id: schema.task_key(run_id, task.id) for task in planned}
+        states = self._table.get_many(list(keys.values()))
+        return [self._items.task(task, states.get(keys[task.id])) for task in planned]
+
+    def _put_state(self, task: TaskRun) -> None:
+        key = schema.task_key(task.run_id, task.id)
+        self._table.put(key, self._items.of_task_state(task), when="attribute_not_exists(#pk)")
+
+    def _planned_task(self, run_id: str, task_run_id: str) -> TaskRun | None:
+        with self._lock:
+            known = self._plans.get(run_id)
+            if known and task_run_id in known.tasks:
+                return known.tasks[task_run_id]
+        return self._plan(run_id).tasks.get(task_run_id)
+
+    def _plan(self, run_id: str) -> _Plan:
+        """The task list as it is now: what was read before does not change, so only newer items are fetched."""
+        with self._lock:
+            known = self._plans.get(run_id, _Plan())
+        first = schema.task_list_key(run_id, known.items)
+        newer = list(
+            self._table.query(first.pk, page_size=100, between=(first.sk, schema.task_list_key(run_id, 999_999).sk))
+        )
+        tasks = dict(known.tasks) if newer else known.tasks
+        for item in newer:
+            for task in self._items.task_list(run_id, item):
+                tasks.setdefault(task.id, task)
+        plan = _Plan(tasks, known.items + len(newer))
+        with self._lock:
+            if plan.items >= self._plans.get(run_id, _Plan()).items:
+                self._plans[run_id] = plan
+                self._plans.move_to_end(run_id)
+            while len(self._plans) > _KNOWN_RUNS:
+                self._plans.popitem(last=False)
+        return plan
+
+    def _in_parallel(self, act: Callable[[Any], None], things: Sequence[Any]) -> None:
+        """Raises: the first error, after all were tried."""
+        if len(things) < 2:
+            for thing in things:
+                act(thing)
+            return
+        with ThreadPoolExecutor(min(_WRITERS, len(things))) as pool:
+            _raise_first(pool.submit(act, thing).exception for thing in things)
+
+
+def _raise_first(outcomes: Iterable[Callable[[], BaseException | None]]) -> None:
+    for error in [outcome() for outcome in list(outcomes)]:
+        if error is not None:
+            raise error
+
+
+_OUTCOME_ATTRIBUTES: Final = (
+    "status", "attempt", "ended_at", "duration_s", "cpu_s", "peak_mib", "problem", "result",
+)  # fmt: skip
+
+
+def _planned(task: TaskRun) -> TaskRun:
+    return TaskRun(task.run_id, task.id, task.task_name, Status.PENDING, task.position, tuple(task.depends_on))
+
+
+def _order(task: TaskRun) -> str:
+    return f"{task.position:09d}#{task.id}"
