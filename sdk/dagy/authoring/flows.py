@@ -1,0 +1,220 @@
+"""`@flow`: a function whose body says which tasks depend on which, and everything that can be done with it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from dagy.authoring.active import LISTENING
+from dagy.authoring.calls import Signature
+from dagy.authoring.hooks import HookFunction
+from dagy.authoring.settings import (
+    checked_description,
+    checked_flag,
+    checked_hooks,
+    checked_identity,
+    checked_version,
+)
+from dagy.authoring.tracing import TaskCall, Trace, traced
+from dagy.core.errors import DagyError, InvalidFlow
+from dagy.core.refs import ParameterRef, to_json
+from dagy.core.retry import RetryDelay, checked_policy
+from dagy.core.spec import DEFAULT_VERSION, FlowSpec
+from dagy.core.timestamps import to_iso
+from dagy.parameters import describe
+
+if TYPE_CHECKING:
+    from dagy.local import LocalRunContext
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Flow(Generic[P, R]):
+    """A decorated flow function. Its body runs only to be traced; the work is done by its tasks.
+
+    Called inside another flow, its tasks join that flow's plan; its own retries and hooks then do not apply.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        retries: int = 0,
+        retry_delay_seconds: RetryDelay = None,
+        retry_jitter_factor: float | None = None,
+        validate_parameters: bool = True,
+        on_running: Iterable[HookFunction] | None = None,
+        on_completion: Iterable[HookFunction] | None = None,
+        on_failure: Iterable[HookFunction] | None = None,
+        on_retry: Iterable[HookFunction] | None = None,
+        retry_condition_fn: Callable[[Exception], bool] | None = None,
+    ) -> None:
+        """Raises: InvalidFlow naming the setting and its value."""
+        self.name = checked_identity("flow", fn, name)
+        _refuse_lazy_body(self.name, fn)
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.description = checked_description(description, fn)
+        self.version = checked_version(version)
+        self.retries = retries
+        self.retry_delay_seconds = retry_delay_seconds
+        self.retry_jitter_factor = retry_jitter_factor
+        self.retry_condition_fn = retry_condition_fn
+        self.policy = checked_policy(
+            retries=retries, delay_s=retry_delay_seconds, jitter=retry_jitter_factor, should_retry=retry_condition_fn
+        )
+        self.validate_parameters = checked_flag("validate_parameters", validate_parameters)
+        self.on_running = checked_hooks("on_running", on_running)
+        self.on_completion = checked_hooks("on_completion", on_completion)
+        self.on_failure = checked_hooks("on_failure", on_failure)
+        self.on_retry = checked_hooks("on_retry", on_retry)
+        self._signature = Signature(fn)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run on this machine and return the flow's value; inside another flow, join its plan."""
+        if LISTENING.get() is None:
+            return cast(R, _run_local(self, args, kwargs).result)
+        values = self._signature.named(args, kwargs, stand_in=None, validate=self.validate_parameters)
+        return cast(Callable[..., R], self.fn)(**values)
+
+    def trace(self, *args: P.args, **kwargs: P.kwargs) -> TracedFlow:
+        """The plan for these parameters, with the live arguments that executing it takes.
+
+        Raises: MissingParameter, UnknownParameter, ParameterTypeError; InvalidFlow; whatever the body raises.
+        """
+        return trace_flow(self, args, kwargs)
+
+    def build(self, *args: Any, version: str | None = None, **kwargs: Any) -> FlowSpec:
+        """The plan, without executing anything. Parameters without a value are left open (`{"$param": name}`), as
+        long as the body only passes them on.
+
+        Raises: ValueNotKnown when it looks into one; otherwise as `trace`.
+        """
+        return trace_flow(self, args, kwargs, version=version, is_open=True).spec
+
+    def run_local(
+        self, *args: Any, fail_fast: bool = True, max_workers: int = 1, cleanup_keep_last: int = 20, **kwargs: Any
+    ) -> LocalRunContext:
+        """Execute on this machine, keeping records and logs under `DAGY_LOCAL_DIR`."""
+        return _run_local(
+            self, args, kwargs, fail_fast=fail_fast, max_workers=max_workers, cleanup_keep_last=cleanup_keep_last
+        )
+
+    def __repr__(self) -> str:
+        return f"<Flow '{self.name}'>"
+
+
+@dataclass(frozen=True, slots=True)
+class TracedFlow:
+    """A flow, its plan, and what executing the plan takes: live arguments and the live return value.
+
+    `calls` are in the flow's order. `parameters` are bound, converted, and include defaults.
+    """
+
+    flow: Flow[..., Any]
+    spec: FlowSpec
+    calls: Mapping[str, TaskCall]
+    output: Any
+    parameters: Mapping[str, Any]
+
+
+def trace_flow(
+    flow: Flow[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    version: str | None = None,
+    is_open: bool = False,
+) -> TracedFlow:
+    """`Flow.trace`, or with `is_open` what `Flow.build` does, for parameters of any name."""
+    described = describe(flow.fn)
+    stand_in = ParameterRef if is_open else None
+    parameters = flow._signature.named(args, kwargs, stand_in=stand_in, validate=flow.validate_parameters)
+    unknown = [name for name, value in parameters.items() if isinstance(value, ParameterRef)]
+    try:
+        trace, output = traced(lambda: flow.fn(**parameters))
+    except DagyError:
+        raise
+    except Exception as error:
+        if not unknown:
+            raise
+        names = ", ".join(f"'{name}'" for name in unknown)
+        raise InvalidFlow(
+            f"Flow '{flow.name}' failed while it was built without values for {names}: {type(error).__name__}: {error}",
+            f"Give them values: {' '.join(f'--param {name}=<value>' for name in unknown)}",
+        ) from error
+    spec = FlowSpec(
+        name=flow.name,
+        version=checked_version(version) or flow.version or DEFAULT_VERSION,
+        created_at=to_iso(time.time()),
+        tasks={name: task.spec for name, task in trace.tasks.items()},
+        task_runs=[call.spec for call in trace.calls.values()],
+        edges=_edges(trace),
+        outputs=to_json(output),
+        parameters=described,
+    )
+    return TracedFlow(flow, spec, trace.calls, output, parameters)
+
+
+def _run_local(
+    flow: Flow[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    fail_fast: bool = True,
+    max_workers: int = 1,
+    cleanup_keep_last: int = 20,
+) -> LocalRunContext:
+    from dagy.local import run_local  # lazy: DuckDB
+
+    return run_local(
+        flow, args, kwargs, fail_fast=fail_fast, max_workers=max_workers, cleanup_keep_last=cleanup_keep_last
+    )
+
+
+def _edges(trace: Trace) -> list[list[str]]:
+    return [[parent, call.id] for call in trace.calls.values() for parent in call.depends_on]
+
+
+def _refuse_lazy_body(name: str, fn: Callable[..., Any]) -> None:
+    if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
+        raise InvalidFlow(
+            f"Flow '{name}' is {'a generator' if inspect.isgeneratorfunction(fn) else 'an async function'}",
+            "A flow's body only says which tasks depend on which: make it a plain function that returns.",
+        )
+
+
+@overload
+def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
+@overload
+def flow(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    version: str | None = None,
+    retries: int = 0,
+    retry_delay_seconds: RetryDelay = None,
+    retry_jitter_factor: float | None = None,
+    validate_parameters: bool = True,
+    on_running: Iterable[HookFunction] | None = None,
+    on_completion: Iterable[HookFunction] | None = None,
+    on_failure: Iterable[HookFunction] | None = None,
+    on_retry: Iterable[HookFunction] | None = None,
+    retry_condition_fn: Callable[[Exception], bool] | None = None,
+) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+def flow(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """Make a flow of a function, bare (`@flow`) or with settings (`@flow(name="daily_etl", version="1.0.0")`).
+
+    Without `version` the flow's version is `latest`, or what it is deployed as.
+
+    Raises: InvalidFlow naming the setting and its value.
+    """
+    return Flow(fn, **settings) if fn is not None else functools.partial(Flow, **settings)

@@ -1,0 +1,141 @@
+"""`@task`: a function that a flow can plan, and Dagy can run, retry, time and watch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from dagy.authoring.active import LISTENING
+from dagy.authoring.calls import Signature
+from dagy.authoring.hooks import HookFunction
+from dagy.authoring.settings import (
+    checked_concurrency,
+    checked_description,
+    checked_executor,
+    checked_flag,
+    checked_hooks,
+    checked_identity,
+    checked_timeout,
+)
+from dagy.authoring.source import import_path
+from dagy.core.errors import InvalidFlow
+from dagy.core.retry import RetryDelay, checked_policy
+from dagy.core.spec import TaskSpec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A decorated function. Called inside a flow it joins the plan and returns a `TaskOutput`; called anywhere else
+    it is the plain function.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        executor: str | None = None,
+        retries: int = 0,
+        retry_delay_seconds: RetryDelay = None,
+        retry_jitter_factor: float | None = None,
+        timeout_seconds: float | None = None,
+        concurrency_limit: int | None = None,
+        validate_parameters: bool = True,
+        on_running: Iterable[HookFunction] | None = None,
+        on_completion: Iterable[HookFunction] | None = None,
+        on_failure: Iterable[HookFunction] | None = None,
+        on_retry: Iterable[HookFunction] | None = None,
+        retry_condition_fn: Callable[[Exception], bool] | None = None,
+    ) -> None:
+        """Raises: InvalidFlow naming the setting and its value."""
+        self.name = checked_identity("task", fn, name)
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.description = checked_description(description, fn)
+        self.executor = checked_executor(executor)
+        self.retries = retries
+        self.retry_delay_seconds = retry_delay_seconds
+        self.retry_jitter_factor = retry_jitter_factor
+        self.retry_condition_fn = retry_condition_fn
+        self.policy = checked_policy(
+            retries=retries, delay_s=retry_delay_seconds, jitter=retry_jitter_factor, should_retry=retry_condition_fn
+        )
+        self.timeout_seconds = checked_timeout(timeout_seconds)
+        self.concurrency_limit = checked_concurrency(concurrency_limit)
+        self.validate_parameters = checked_flag("validate_parameters", validate_parameters)
+        self.on_running = checked_hooks("on_running", on_running)
+        self.on_completion = checked_hooks("on_completion", on_completion)
+        self.on_failure = checked_hooks("on_failure", on_failure)
+        self.on_retry = checked_hooks("on_retry", on_retry)
+        self._signature = Signature(fn)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        listener = LISTENING.get()
+        if listener is None:
+            return self.fn(*args, **kwargs)
+        try:
+            self._signature.check_shape(args, kwargs)
+        except TypeError as error:
+            raise InvalidFlow(f"Task '{self.name}' cannot be called like this: {error}") from None
+        # Typed as the function's result, which is what every other task receives in its place.
+        return cast(R, listener.note_call(self, args, kwargs))
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments whose results are all there, converted to the annotations (unless `validate_parameters=False`).
+
+        Raises: ParameterTypeError; TypeError when they do not fit the signature.
+        """
+        return self._signature.converted(args, kwargs) if self.validate_parameters else (args, dict(kwargs))
+
+    @property
+    def spec(self) -> TaskSpec:
+        delay = self.retry_delay_seconds
+        return TaskSpec(
+            name=self.name,
+            import_path=import_path(self.fn),
+            description=self.description,
+            default_executor=self.executor,
+            retries=self.retries,
+            retry_delay_seconds={"$callable": import_path(delay)} if callable(delay) else self.policy.delay_s,
+            timeout_seconds=self.timeout_seconds,
+            concurrency_limit=self.concurrency_limit,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Task '{self.name}'>"
+
+
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    executor: str | None = None,
+    retries: int = 0,
+    retry_delay_seconds: RetryDelay = None,
+    retry_jitter_factor: float | None = None,
+    timeout_seconds: float | None = None,
+    concurrency_limit: int | None = None,
+    validate_parameters: bool = True,
+    on_running: Iterable[HookFunction] | None = None,
+    on_completion: Iterable[HookFunction] | None = None,
+    on_failure: Iterable[HookFunction] | None = None,
+    on_retry: Iterable[HookFunction] | None = None,
+    retry_condition_fn: Callable[[Exception], bool] | None = None,
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """Make a task of a function, bare (`@task`) or with settings (`@task(retries=3)`).
+
+    `retry_delay_seconds`: a number; a list with one entry per retry, its last repeated; or a function of the number
+    of the attempt that failed. `retry_jitter_factor` from 0 to 1 adds up to that share of the delay by chance.
+    `concurrency_limit` is per run. Hooks are called with `(RunContext, State)`.
+
+    Raises: InvalidFlow naming the setting and its value.
+    """
+    return Task(fn, **settings) if fn is not None else functools.partial(Task, **settings)
