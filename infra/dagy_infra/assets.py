@@ -14,7 +14,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
 
@@ -91,7 +90,7 @@ def _build(kind: Kind, target: Target, folder: Path, report: Callable[[str], Non
     report(f"Building the {kind} zip for {target.name}")
     with tempfile.TemporaryDirectory(prefix="dagy-assets-") as scratch:
         install(lock, target, Path(scratch))
-        files: dict[str, Path | bytes] = {**dict(_files_below(Path(scratch))), **source, **_metadata()}
+        files: dict[str, Path | bytes] = {**dict(_files_below(Path(scratch))), **source}
         return Asset(path, write_zip(path, files, key=key))
 
 
@@ -118,14 +117,8 @@ def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
             yield relative.as_posix(), path
 
 
-def _metadata() -> dict[str, bytes]:
-    """So that `importlib.metadata.version("dagy")` answers in the functions too."""
-    found = version("dagy")
-    return {f"dagy-{found}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: dagy\nVersion: {found}\n".encode()}
-
-
 def _key(lock: Path, target: Target, source: dict[str, Path]) -> str:
-    digest = hashlib.sha256(f"{_BUILD_VERSION}\n{target.name}\n{version('dagy')}\n".encode())
+    digest = hashlib.sha256(f"{_BUILD_VERSION}\n{target.name}\n".encode())
     digest.update(lock.read_bytes())
     for name, path in sorted(source.items()):
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any, Final
 
 from aws_cdk import Aws, CfnOutput, IStackSynthesizer, Stack
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from dagy.version import VERSION
 from dagy_infra.assets import Asset, Kind
 from dagy_infra.constructs import (
     Api,
@@ -79,7 +79,7 @@ class AppStack(Stack):
     def _publish(self, stage: StageConfig, data: DataStack, api: Api) -> None:
         manifest: dict[str, Any] = {
             "schema_version": MANIFEST_SCHEMA_VERSION,
-            "stack_version": version("dagy"),
+            "stack_version": VERSION,
             "stage": stage.name,
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,

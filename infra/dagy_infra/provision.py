@@ -1,0 +1,159 @@
+"""Provisions a stage: builds the zips, bootstraps the account and region once, deploys both stacks."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dagy.aws import Aws, translated
+from dagy.core.errors import InvalidInput, NotFound
+from dagy.manifest import Manifest, read_manifest
+from dagy_infra.assets import build_assets, target_of
+from dagy_infra.cdk_cli import Cdk, Report, app_command, cdk
+from dagy_infra.locations import cache_dir
+from dagy_infra.stages import StageConfig
+
+_BOOTSTRAP_PARAMETER: Final = "/cdk-bootstrap/hnb659fds/version"
+_BOOTSTRAP_VERSION: Final = 6  # the oldest that the CDK's default synthesizer deploys with
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stage is provisioned: a region of an account, or the emulator's, and how to sign for it."""
+
+    stage: StageConfig
+    aws: Aws
+    work_dir: Path = field(default_factory=lambda: cache_dir() / "cdk-work")
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def cdk(self, report: Report) -> Cdk:
+        environ = {**self.environ, "AWS_REGION": self.aws.region, "AWS_DEFAULT_REGION": self.aws.region}
+        if self.aws.endpoint_url is not None:
+            environ["AWS_ENDPOINT_URL"] = self.aws.endpoint_url
+            environ["CDK_VALIDATION"] = "false"  # half of a synth; the same templates are validated for AWS
+        if self.aws.is_on_this_machine:
+            for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
+                environ.pop(name, None)
+            environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        return cdk(work_dir=self.work_dir, report=report, environ=environ)
+
+    def context(self) -> list[str]:
+        """The `-c` options that make the app synthesise this stage."""
+        context = {"stage": self.stage.name}
+        if self.stage.emulator is not None:
+            context["emulator"] = self.stage.emulator.endpoint_url
+            context["emulator_iam"] = str(self.stage.emulator.enforces_iam).lower()
+        return [word for key, value in context.items() for word in ("-c", f"{key}={value}")]
+
+
+@dataclass(frozen=True, slots=True)
+class StackStatus:
+    name: str
+    status: str | None
+    """CloudFormation's word for it; None when there is no such stack."""
+    updated_at: str | None = None
+    reason: str | None = None
+
+
+def deploy(place: Place, report: Report) -> Manifest:
+    """Bring the stage to what this version of Dagy says. A repeat changes nothing and takes one synth.
+
+    Raises: CdkFailed when CloudFormation refused; it has rolled back then. What `dagy.aws.translated` raises.
+    """
+    build_assets(target_of(place.stage), report=report)
+    cdk_cli = place.cdk(report)
+    _bootstrap_if_needed(place, cdk_cli, report)
+    report(f"Deploying {place.stage.data_stack} and {place.stage.app_stack}")
+    cdk_cli.run(
+        "deploy",
+        "--all",
+        *("--require-approval", "never", "--progress", "events", "--asset-parallelism"),
+        *("--output", str(_cloud_assembly(place)), *place.context()),
+        report=report,
+        app=_app(),
+    )
+    return read_manifest(place.stage.name, place.aws)
+
+
+def synthesise(place: Place, report: Report) -> Path:
+    """Write the templates and return their folder. Asks nothing of AWS."""
+    build_assets(target_of(place.stage), report=report)
+    folder = _cloud_assembly(place)
+    place.cdk(report).run(
+        "synth", "--all", "--quiet", "--output", str(folder), *place.context(), report=report, app=_app()
+    )
+    return folder
+
+
+def diff(place: Place, report: Report) -> str:
+    """What a deploy would change, in the CDK's words."""
+    build_assets(target_of(place.stage), report=report)
+    arguments = ("--all", "--output", str(_cloud_assembly(place)), *place.context())
+    return place.cdk(report).run("diff", *arguments, report=report, app=_app())
+
+
+def status(place: Place) -> list[StackStatus]:
+    """Both stacks, in the order they are deployed."""
+    return [_stack_status(place, name) for name in (place.stage.data_stack, place.stage.app_stack)]
+
+
+def outputs(place: Place) -> dict[str, str]:
+    """The outputs of both stacks. Raises: NotFound when the stage is not provisioned."""
+    client = place.aws.client("cloudformation")
+    found: dict[str, str] = {}
+    for name in (place.stage.data_stack, place.stage.app_stack):
+        stack = _describe(client, name)
+        if stack is None:
+            raise NotFound("stack", name, f"Provision it: dagy infra deploy --stage {place.stage.name}")
+        found |= {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return {key: value for key, value in sorted(found.items()) if not key.startswith("ExportsOutput")}
+
+
+def _app() -> list[str]:
+    return [shlex.join(app_command())]
+
+
+def _cloud_assembly(place: Place) -> Path:
+    return place.work_dir / f"cdk.out-{place.stage.name}"
+
+
+def _bootstrap_if_needed(place: Place, cdk_cli: Cdk, report: Report) -> None:
+    ssm = place.aws.client("ssm")
+    with translated("reading the CDK's bootstrap version"):
+        try:
+            if int(ssm.get_parameter(Name=_BOOTSTRAP_PARAMETER)["Parameter"]["Value"]) >= _BOOTSTRAP_VERSION:
+                return
+        except ssm.exceptions.ParameterNotFound:
+            pass
+    account = account_id(place.aws)
+    report(f"Bootstrapping account {account}, region {place.aws.region} for the CDK (once)")
+    cdk_cli.run("bootstrap", f"aws://{account}/{place.aws.region}", "--progress", "events", report=report)
+
+
+def account_id(aws: Aws) -> str:
+    with translated("asking who we are"):
+        return str(aws.client("sts").get_caller_identity()["Account"])
+
+
+def _stack_status(place: Place, name: str) -> StackStatus:
+    stack = _describe(place.aws.client("cloudformation"), name)
+    if stack is None:
+        return StackStatus(name, None)
+    changed = stack.get("LastUpdatedTime") or stack.get("CreationTime")
+    updated_at = changed.strftime("%Y-%m-%dT%H:%M:%SZ") if changed else None
+    return StackStatus(name, stack["StackStatus"], updated_at, stack.get("StackStatusReason"))
+
+
+def _describe(client: Any, name: str) -> dict[str, Any] | None:
+    try:
+        with translated(f"describing stack {name}"):
+            stacks = client.describe_stacks(StackName=name)["Stacks"]
+    except InvalidInput as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return stacks[0] if stacks else None
