@@ -34,16 +34,19 @@ class Lazy:
 
 
 class Group(WithGlobalOptions, click.Group):
-    """A noun with its verbs. Alone, it prints its help and succeeds; a mistyped verb is told what was meant."""
+    """A noun with its verbs. Alone, it prints its help and succeeds, unless `helps_alone` is off; a mistyped verb is
+    told what was meant.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, helps_alone: bool = True, **kwargs: Any) -> None:
+        self.helps_alone = helps_alone
         kwargs.setdefault("invoke_without_command", True)
         kwargs.setdefault("no_args_is_help", False)
         super().__init__(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         result = super().invoke(ctx)
-        if ctx.invoked_subcommand is None:
+        if self.helps_alone and ctx.invoked_subcommand is None:
             click.echo(ctx.get_help())
         return result
 

@@ -44,6 +44,13 @@ class Session:
 
         return connect(self.profile)
 
+    @property
+    def client_or_none(self) -> DagyClient | None:
+        """As `client`, but None when no API is configured: then everything is local."""
+        from dagy.config import resolve_api_url  # a lazy door: see `profile`
+
+        return self.client if resolve_api_url(self.profile) else None
+
     def confirm(self, question: str, *, is_yes: bool) -> None:
         """Ask before something is destroyed; `is_yes` is the answer given in advance with `--yes`.
 

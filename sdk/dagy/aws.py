@@ -60,7 +60,8 @@ class Aws:
         if self.is_on_this_machine:
             options.update(aws_access_key_id="test", aws_secret_access_key="test")  # noqa: S106 - the emulator's
         with translated(f"a client for {service}"):
-            return boto3.client(service, **options)
+            make: Any = boto3.client  # its stubs want the service's name as a literal
+            return make(service, **options)
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""`dagy deployments`: what can be run, with which settings, and when it runs by itself."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from dagy_cli.lazy import Group
+from dagy_cli.session import Session, pass_session
+from dagy_cli.settings import Command
+
+COLUMNS = ["name", "flow_name", "flow_version", "status", "execution_mode", "schedule", "timezone", "updated_at"]
+deployments = Group("deployments", help="Deployments: what can be run, and when.")
+
+
+@deployments.command("list", cls=Command)
+@click.option("--flow", metavar="NAME", help="Only those of this flow.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Deployments per request.")
+@pass_session
+def list_deployments(session: Session, flow: str | None, limit: int) -> None:
+    """List all deployments."""
+    found = session.client.iter_deployments(page=limit, flow_name=flow)
+    session.out.items((msgspec.to_builtins(deployment) for deployment in found), COLUMNS)
+
+
+@deployments.command("show", cls=Command)
+@click.argument("name")
+@pass_session
+def show(session: Session, name: str) -> None:
+    """Show a deployment: its settings and when it fires next."""
+    session.out.item(msgspec.to_builtins(session.client.get_deployment(name)))
+
+
+@deployments.command("pause", cls=Command)
+@click.argument("name")
+@pass_session
+def pause(session: Session, name: str) -> None:
+    """Stop the schedule from firing. Runs asked for by hand still start."""
+    _set_status(session, name, "PAUSED")
+
+
+@deployments.command("resume", cls=Command)
+@click.argument("name")
+@pass_session
+def resume(session: Session, name: str) -> None:
+    """Let the schedule fire again."""
+    _set_status(session, name, "ACTIVE")
+
+
+@deployments.command("delete", cls=Command)
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def delete(session: Session, name: str, yes: bool) -> None:
+    """Delete a deployment and its schedule. The flow and past runs stay."""
+    session.confirm(f"Delete the deployment {name} and its schedule?", is_yes=yes)
+    session.client.delete_deployment(name)
+    session.out.item({"name": name, "deleted": True}, text=f"Deleted {name}")
+
+
+def _set_status(session: Session, name: str, status: str) -> None:
+    from dagy.client.models import DeploymentSettingsRequest
+
+    changed = session.client.change_settings(name, DeploymentSettingsRequest(status=status))
+    session.out.item(msgspec.to_builtins(changed), text=f"{changed.name} is {changed.status}")

@@ -1,0 +1,49 @@
+"""`dagy flows`: what is registered in a stage."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+import msgspec
+
+from dagy_cli.lazy import Group
+from dagy_cli.session import Session, pass_session
+from dagy_cli.settings import Command
+
+COLUMNS = ["flow_name", "flow_version", "created_at", "updated_at", "artifact_s3_uri"]
+flows = Group("flows", help="Flows registered in a stage.")
+
+
+@flows.command("list", cls=Command)
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Flows per request.")
+@click.option("--max", "most", type=click.IntRange(1), help="Stop after so many.  [default: all]")
+@click.option("--namespace", metavar="PATH", help="Only this namespace and what lies below it.")
+@pass_session
+def list_flows(session: Session, limit: int, most: int | None, namespace: str | None) -> None:
+    """List all flow versions, page by page until the last."""
+    found = session.client.iter_flows(page=limit, namespace=namespace)
+    session.out.items((msgspec.to_builtins(flow) for flow in islice(found, most)), COLUMNS)
+
+
+@flows.command("show", cls=Command)
+@click.argument("flow", metavar="NAME[:VERSION]")
+@pass_session
+def show(session: Session, flow: str) -> None:
+    """Show a flow version; without one, the version registered last."""
+    name, _, version = flow.partition(":")
+    client = session.client
+    found = client.get_flow(name, version) if version else client.get_latest_flow(name)
+    row = msgspec.to_builtins(found)
+    parameters = ", ".join(f"{p['name']}: {p['type']}" for p in found.parameters) or "none"
+    tasks = ", ".join(found.flow_spec.get("tasks", {})) or "none"
+    lines = [f"Flow: {found.flow_name}:{found.flow_version}"]
+    lines += [f"Namespace: {found.namespace}"] if found.namespace else []
+    lines += [f"Tags: {' '.join(f'{k}={v}' for k, v in found.tags.items())}"] if found.tags else []
+    lines += [
+        f"Parameters: {parameters}",
+        f"Tasks: {tasks}",
+        f"Artifact: {found.artifact_s3_uri}",
+        f"Registered: {found.created_at}  Updated: {found.updated_at}",
+    ]
+    session.out.item(row, text="\n".join(lines))

@@ -1,0 +1,112 @@
+"""Which bucket artifacts go to, and the upload."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from dagy.aws import Aws, translated
+from dagy.config import Profile
+from dagy.core.errors import DagyError, Forbidden, NotFound, Unauthenticated, Unavailable
+from dagy.deploy.candidate import Candidate
+from dagy.manifest import read_manifest
+
+DEFAULT_STAGE: Final = "dev"
+LAST_RESORT: Final = "dagy-artifacts"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where to upload. `owner` is the AWS account it must belong to, when that is known: a bucket of the same name in
+    somebody else's account is refused.
+    """
+
+    name: str
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """One exact object. `version_id` is None in a bucket without versions."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class Store(Protocol):
+    """Where artifacts go."""
+
+    def upload(self, candidate: Candidate, key: str) -> Uploaded: ...
+
+    def uri(self, key: str) -> str:
+        """Where the key would be. Nothing is written."""
+
+
+class S3Store:
+    """The bucket of a profile's stage. It is looked for when it is first needed, because a deploy that changes
+    nothing must not wait for AWS.
+    """
+
+    def __init__(self, profile: Profile, *, bucket: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
+        self._profile, self._given, self._environ = profile, bucket, environ
+        self._aws = Aws.of(profile, environ=environ)
+        self._found: Bucket | None = None
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self._bucket().name}/{key}"
+
+    def upload(self, candidate: Candidate, key: str) -> Uploaded:
+        """Put the zip there, replacing; S3 itself checks its SHA-256. A repeat makes another version of the object."""
+        bucket = self._bucket()
+        s3 = self._aws.client("s3")
+        owner = {"ExpectedBucketOwner": bucket.owner} if bucket.owner else {}
+        with translated(f"uploading to s3://{bucket.name}/{key}"):
+            answer = s3.put_object(
+                Bucket=bucket.name,
+                Key=key,
+                Body=candidate.path.read_bytes(),
+                ContentType="application/zip",
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(candidate.sha256)).decode(),
+                **owner,
+            )
+        version_id = answer.get("VersionId")
+        return Uploaded(bucket.name, key, version_id if version_id != "null" else None)
+
+    def _bucket(self) -> Bucket:
+        if self._found is None:
+            self._found = self._look()
+        return self._found
+
+    def _look(self) -> Bucket:
+        """Asked for, else `DAGY_ARTIFACT_BUCKET`, else the stage's manifest, else the name that the account and region
+        make, else the last resort.
+        """
+        given = self._given or self._environ.get("DAGY_ARTIFACT_BUCKET")
+        if given:
+            return Bucket(given)
+        stage = self._profile.stage or DEFAULT_STAGE
+        try:
+            manifest = read_manifest(stage, self._aws)
+            return Bucket(manifest.bucket, manifest.account)
+        except (NotFound, Forbidden, Unavailable):
+            return self._by_account(stage)
+        except Unauthenticated:
+            return Bucket(LAST_RESORT)
+
+    def _by_account(self, stage: str) -> Bucket:
+        try:
+            sts = self._aws.client("sts")
+            with translated("asking who we are"):
+                account = str(sts.get_caller_identity()["Account"])
+        except DagyError:
+            return Bucket(LAST_RESORT)
+        suffix = "" if stage == DEFAULT_STAGE else f"-{stage}"
+        return Bucket(f"{LAST_RESORT}-{account}-{self._aws.region}{suffix}", account)

@@ -1,0 +1,107 @@
+"""What a deploy was asked for, checked before anything is built, uploaded or written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dagy.core.errors import InvalidInput
+from dagy.core.names import checked_name
+from dagy.core.sizes import ExecutionMode, Executor
+from dagy.schedules import checked_timezone, parse_schedule
+
+DEFAULT_TIMEZONE: Final = "America/New_York"
+DEFAULT_PREFIX: Final = "dagy"
+STATUSES: Final = ("ACTIVE", "PAUSED")
+UNCHANGED: Final = ExecutionMode()
+MAX_TAGS: Final = 50
+MAX_TAG_CHARACTERS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leave the schedule as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The deployment runs only when asked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Run by itself. A part that is None stays as it is; a new schedule's zone is then the default one."""
+
+    expression: str | None
+    timezone: str | None
+
+
+ScheduleChange = Keep | Remove | Replace
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOptions:
+    """Everything optional about a deploy. None, or nothing, leaves what is deployed as it is."""
+
+    deployment: str | None = None
+    flow_name: str | None = None
+    flow_version: str | None = None
+    namespace: str | None = None
+    tags: Mapping[str, str] | None = None
+    mode: ExecutionMode = UNCHANGED
+    schedule: ScheduleChange = Keep()
+    status: str | None = None
+    default_executor: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    bucket: str | None = None
+    prefix: str = DEFAULT_PREFIX
+    is_forced: bool = False
+
+
+def schedule_change(expression: str | None, timezone: str | None, *, is_removed: bool = False) -> ScheduleChange:
+    """What `--schedule`, `--timezone` and `--no-schedule` mean together. An empty expression removes it too.
+
+    Raises: InvalidInput when they contradict each other.
+    """
+    if is_removed and (expression or timezone):
+        raise InvalidInput("--no-schedule contradicts --schedule and --timezone")
+    if is_removed or expression == "":
+        return Remove()
+    if expression is None and timezone is None:
+        return Keep()
+    return Replace(expression, timezone)
+
+
+def check(options: DeployOptions) -> None:
+    """Raises: InvalidInput for the first option that cannot be meant, naming it and the rule."""
+    for kind, value in (
+        ("deployment name", options.deployment),
+        ("flow name", options.flow_name),
+        ("flow version", options.flow_version),
+        ("namespace", options.namespace),
+    ):
+        if value is not None:
+            checked_name(kind, value)
+    if options.prefix:
+        checked_name("namespace", options.prefix)
+    if options.status is not None and options.status not in STATUSES:
+        raise InvalidInput(f"Unknown status '{options.status}'", f"One of {', '.join(STATUSES)}.")
+    if options.default_executor is not None and options.default_executor not in list(Executor):
+        raise InvalidInput(f"Unknown executor '{options.default_executor}'", f"One of {', '.join(Executor)}.")
+    _check_tags(options.tags or {})
+    match options.schedule:
+        case Replace(expression=None, timezone=str(timezone)):
+            checked_timezone(timezone)
+        case Replace(expression=str(expression), timezone=timezone):
+            parse_schedule(expression, timezone or DEFAULT_TIMEZONE)
+
+
+def _check_tags(tags: Mapping[str, str]) -> None:
+    if len(tags) > MAX_TAGS:
+        raise InvalidInput(f"{len(tags)} tags are too many", f"At most {MAX_TAGS}.")
+    for key, value in tags.items():
+        if not key or len(key) > MAX_TAG_CHARACTERS or len(value) > MAX_TAG_CHARACTERS:
+            raise InvalidInput(
+                f"Invalid tag {key[:50]!r}", f"Key and value have at most {MAX_TAG_CHARACTERS} characters."
+            )
