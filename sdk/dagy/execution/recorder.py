@@ -15,7 +15,8 @@ from dagy.results import Encoded
 class Failure:
     """Why a task or a flow failed, in words that survive the process it happened in.
 
-    `message` is the exception's own, or its class name when it has none. `error_type` is the exception's class name, `traceback` its text, without Dagy's own frames.
+    `message` is the exception's own, or its class name when it has none. `error_type` is the exception's class name,
+    `traceback` its text, without Dagy's own frames.
     """
 
     error_type: str
@@ -117,7 +118,8 @@ class Cancelled:
 class HandedBack:
     """Not finished, nothing running any more: go on in another process, not before `resume_in_s` seconds from now.
 
-    `flow_attempt` goes into the next execution's `Finished`, so that the flow's own retries are counted across processes.
+    `flow_attempt` goes into the next execution's `Finished`, so that the flow's own retries are counted across
+    processes.
     """
 
     resume_in_s: float = 0.0
