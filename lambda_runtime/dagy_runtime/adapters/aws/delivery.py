@@ -31,7 +31,7 @@ class LambdaDispatcher:
         self._invoke(self._functions.runtime(size), message)
 
     def to_control(self, message: Message) -> None:
-        self._invoke(self._functions.control, message)
+        self._invoke(self._functions.control_function(), message)
 
     def _invoke(self, function: str, message: Message) -> None:
         with translated("lambda:InvokeFunction", function):
@@ -52,7 +52,7 @@ class StepFunctionsTimers:
         self._start(self._functions.runtime(size), message, at=at, name=name)
 
     def to_control_at(self, message: Message, *, at: float, name: str) -> None:
-        self._start(self._functions.control, message, at=at, name=name)
+        self._start(self._functions.control_function(), message, at=at, name=name)
 
     def _start(self, function: str, message: Message, *, at: float, name: str) -> None:
         request: dict[str, Any] = {"until": to_iso(at), "function": function, "message": to_json(message)}

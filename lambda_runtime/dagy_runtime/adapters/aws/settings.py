@@ -5,23 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.sizes import Size
 
+ITSELF: Final = "itself"
+
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """Names or ARNs of the stage's functions."""
+    """Names or ARNs of the stage's functions. `control` is None in the runtime functions, which never call it."""
 
     runtimes: Mapping[Size, str]
-    control: str
+    control: str | None
 
     def runtime(self, size: Size) -> str:
         """Raises: NotFound in a runtime function that is asked for another size than its own."""
         if size not in self.runtimes:
             raise NotFound("runtime function of size", size, f"Known here: {', '.join(self.runtimes) or 'none'}")
         return self.runtimes[size]
+
+    def control_function(self) -> str:
+        """Raises: NotFound in a runtime function."""
+        if self.control is None:
+            raise NotFound("function", "control", "Runtime functions do not know it: it knows them.")
+        return self.control
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +54,8 @@ class Settings:
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Raises: InvalidInput naming every variable that is missing, not only the first."""
     is_runtime = "DAGY_SIZE" in environ
-    needed = ["DAGY_TABLE", "DAGY_BUCKET", "DAGY_CONTROL_FUNCTION", "DAGY_TIMER_STATE_MACHINE"]
-    needed += ["AWS_LAMBDA_FUNCTION_NAME"] if is_runtime else ["DAGY_RUNTIMES"]
+    needed = ["DAGY_TABLE", "DAGY_BUCKET", "DAGY_TIMER_STATE_MACHINE"]
+    needed += ["AWS_LAMBDA_FUNCTION_NAME"] if is_runtime else ["DAGY_RUNTIMES", "DAGY_CONTROL_FUNCTION"]
     scheduling = ["DAGY_SCHEDULE_GROUP", "DAGY_SCHEDULE_ROLE", "DAGY_CONTROL_FUNCTION_ARN"]
     has_scheduler = not is_runtime and bool(environ.get("DAGY_SCHEDULE_GROUP") or environ.get("DAGY_SCHEDULE_ROLE"))
     missing = [name for name in needed + (scheduling if has_scheduler else []) if not environ.get(name)]
@@ -57,10 +66,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return Settings(
         table=environ["DAGY_TABLE"],
         bucket=environ["DAGY_BUCKET"],
-        functions=Functions(_runtimes(environ), environ["DAGY_CONTROL_FUNCTION"]),
+        functions=Functions(_runtimes(environ), _control(environ)),
         timer_state_machine=environ["DAGY_TIMER_STATE_MACHINE"],
         scheduler=SchedulerSettings(*(environ[name] for name in scheduling)) if has_scheduler else None,
     )
+
+
+def _control(environ: Mapping[str, str]) -> str | None:
+    """The control function is told `itself`: a function's environment cannot hold its own name."""
+    control = environ.get("DAGY_CONTROL_FUNCTION")
+    return environ.get("AWS_LAMBDA_FUNCTION_NAME") if control == ITSELF else control
 
 
 def _runtimes(environ: Mapping[str, str]) -> dict[Size, str]:
