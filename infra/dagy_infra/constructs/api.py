@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from dagy_infra.assets import Asset
-from dagy_infra.constructs.artifact_store import ARTIFACTS_PREFIX, RUNS_PREFIX, ArtifactStore
+from dagy_infra.constructs.artifact_store import ArtifactStore
 from dagy_infra.constructs.control import Control
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking, log_group
 from dagy_infra.constructs.run_table import RunTable
@@ -109,10 +109,7 @@ class Api(Construct):
         )
         function.allow(
             *props.table.access(),
-            props.store.reading_artifacts(),
-            props.store.reading_runs(),
-            props.store.writing_runs(),
-            props.store.listing(ARTIFACTS_PREFIX, RUNS_PREFIX),
+            *props.store.access(),
             props.timer.starting(),
             props.runtimes.invoking(),
             invoking("TellControl", props.control.function),

@@ -11,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from dagy_infra.stages import DEFAULT_STAGE
+from dagy_runtime.adapters.aws.packing import STATE_PREFIX
 
 ARTIFACTS_PREFIX: Final = "artifacts/"
 RUNS_PREFIX: Final = "runs/"
@@ -44,8 +45,9 @@ class ArtifactStore(Construct):
                 s3.LifecycleRule(
                     id="expire-runs", prefix=RUNS_PREFIX, expiration=Duration.days(props.run_retention_days)
                 ),
-                s3.LifecycleRule(
-                    id="expire-old-run-versions", prefix=RUNS_PREFIX, noncurrent_version_expiration=Duration.days(1)
+                *(
+                    s3.LifecycleRule(id=rule, prefix=prefix, noncurrent_version_expiration=Duration.days(1))
+                    for rule, prefix in (("expire-old-runs", RUNS_PREFIX), ("expire-old-state", STATE_PREFIX))
                 ),
                 s3.LifecycleRule(
                     # Replaced artifacts: no run that pinned one can still be open by then.
@@ -61,32 +63,21 @@ class ArtifactStore(Construct):
             ],
         )
 
-    def reading_artifacts(self) -> iam.PolicyStatement:
-        """GetObject also answers HeadObject and presigned downloads; GetObjectVersion reads the pinned version."""
-        return iam.PolicyStatement(
-            sid="ReadArtifacts",
-            actions=["s3:GetObject", "s3:GetObjectVersion"],
-            resources=[self.bucket.arn_for_objects(f"{ARTIFACTS_PREFIX}*")],
-        )
-
-    def reading_runs(self) -> iam.PolicyStatement:
-        return iam.PolicyStatement(
-            sid="ReadRuns", actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{RUNS_PREFIX}*")]
-        )
-
-    def writing_runs(self) -> iam.PolicyStatement:
-        return iam.PolicyStatement(
-            sid="WriteRuns", actions=["s3:PutObject"], resources=[self.bucket.arn_for_objects(f"{RUNS_PREFIX}*")]
-        )
-
-    def listing(self, *prefixes: str) -> iam.PolicyStatement:
-        """Listing is also what turns S3's 403 for an absent key into a 404."""
-        return iam.PolicyStatement(
-            sid="List",
-            actions=["s3:ListBucket"],
-            resources=[self.bucket.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
-        )
+    def access(self) -> list[iam.PolicyStatement]:
+        """Read artifacts, of the version that a run pinned; read and write results, logs and what is too large for
+        the table; list. Never write an artifact: that would be writing code.
+        """
+        written = [self.bucket.arn_for_objects(f"{prefix}*") for prefix in (RUNS_PREFIX, STATE_PREFIX)]
+        return [
+            iam.PolicyStatement(
+                sid="ReadArtifacts",
+                actions=["s3:GetObject", "s3:GetObjectVersion"],
+                resources=[self.bucket.arn_for_objects(f"{ARTIFACTS_PREFIX}*")],
+            ),
+            iam.PolicyStatement(sid="ReadAndWriteRuns", actions=["s3:GetObject", "s3:PutObject"], resources=written),
+            # Without it S3 answers 403 for what is not there, not 404, whatever the key: so no condition on prefixes.
+            iam.PolicyStatement(sid="ListBucket", actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]),
+        ]
 
 
 def bucket_name(stage: str, *, account: str, region: str) -> str:

@@ -10,11 +10,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from dagy_infra.assets import Asset
-from dagy_infra.constructs.artifact_store import ARTIFACTS_PREFIX, RUNS_PREFIX, ArtifactStore
+from dagy_infra.constructs.artifact_store import ArtifactStore
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.runtimes import Runtimes
 from dagy_infra.constructs.timer import Timer
+from dagy_runtime.adapters.aws.settings import ITSELF
 
 _MEMORY_MIB: Final = 512
 _TIMEOUT_S: Final = 300
@@ -56,16 +57,14 @@ class Control(Construct):
             environment={
                 "DAGY_TABLE": props.table.table.table_name,
                 "DAGY_BUCKET": props.store.bucket.bucket_name,
+                "DAGY_CONTROL_FUNCTION": ITSELF,
                 "DAGY_RUNTIMES": props.runtimes.names_by_size(),
                 "DAGY_TIMER_STATE_MACHINE": props.timer.arn,
             },
         )
         self.function.allow(
             *props.table.access(),
-            props.store.reading_artifacts(),
-            props.store.reading_runs(),
-            props.store.writing_runs(),
-            props.store.listing(ARTIFACTS_PREFIX, RUNS_PREFIX),
+            *props.store.access(),
             props.timer.starting(),
             props.runtimes.invoking(),
             invoking("ContinueInANewInvocation", self.function),

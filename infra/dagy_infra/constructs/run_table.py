@@ -10,10 +10,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-PARTITION_KEY: Final = "pk"
-SORT_KEY: Final = "sk"
-TTL_ATTRIBUTE: Final = "ttl"
-INDEXES: Final = ("gsi1", "gsi2", "gsi3", "gsi4")
+from dagy_runtime.adapters.aws.schema import INDEXES, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, index_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +33,10 @@ class RunTable(Construct):
             billing=dynamodb.Billing.on_demand(),
             global_secondary_indexes=[
                 dynamodb.GlobalSecondaryIndexPropsV2(
-                    index_name=index, partition_key=_text(f"{index}pk"), sort_key=_text(f"{index}sk")
+                    index_name=index, partition_key=_text(partition_key), sort_key=_text(sort_key)
                 )
                 for index in INDEXES
+                for partition_key, sort_key in [index_keys(index)]
             ],
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True

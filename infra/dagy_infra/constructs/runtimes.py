@@ -11,7 +11,7 @@ from constructs import Construct
 
 from dagy.core.sizes import SHAPES, Size
 from dagy_infra.assets import Asset
-from dagy_infra.constructs.artifact_store import ARTIFACTS_PREFIX, RUNS_PREFIX, ArtifactStore
+from dagy_infra.constructs.artifact_store import ArtifactStore
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.timer import Timer
@@ -52,10 +52,7 @@ class Runtimes(Construct):
         )
         runtime.allow(
             *props.table.access(),
-            props.store.reading_artifacts(),
-            props.store.reading_runs(),
-            props.store.writing_runs(),
-            props.store.listing(ARTIFACTS_PREFIX, RUNS_PREFIX),
+            *props.store.access(),
             props.timer.starting(),
             invoking("ContinueInANewInvocation", runtime),
         )
