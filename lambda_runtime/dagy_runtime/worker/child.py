@@ -1,0 +1,132 @@
+"""A child process's life: import the flow, trace it, say what the plan is, run it, say how it ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dagy.artifact import Metadata, load_extracted
+from dagy.authoring import TracedFlow
+from dagy.core.errors import ArtifactSerializationError
+from dagy.execution.failures import failure_of
+from dagy.execution.recorder import (
+    Cancelled,
+    Control,
+    Failed,
+    Failure,
+    Finished,
+    HandedBack,
+    Outcome,
+    RunOptions,
+    Succeeded,
+)
+from dagy.execution.runner import run_flow
+from dagy_runtime.worker.frames import (
+    Ended,
+    FlowCancelled,
+    FlowFailed,
+    FlowHandedBack,
+    FlowSucceeded,
+    Logged,
+    Planned,
+    PlannedTask,
+)
+from dagy_runtime.worker.link import Link
+from dagy_runtime.worker.payloads import to_payload
+from dagy_runtime.worker.recorder import PipeRecorder, shortened
+from dagy_runtime.worker.surroundings import child_environment, cut_ties
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a child needs to know; it has it by being forked."""
+
+    run_id: str
+    code_dir: Path  # the extracted artifact
+    work_dir: Path  # empty; the child's working directory
+    temp_dir: Path  # empty; where `tempfile` makes its files
+    handover_dir: Path  # empty; for large results, both ways
+    metadata: Metadata
+    parameters: Mapping[str, Any]
+    options: RunOptions
+    finished: Finished
+
+
+def live(job: Job, *, parent_pid: int, channel: socket.socket, stdout_fd: int, stderr_fd: int) -> None:
+    """The whole life of a child, from the fork on. The caller ends the process when this returns, and also when it
+    raises: nothing of the parent's stack may go on in here.
+    """
+    environ = child_environment(os.environ, run_id=job.run_id, temp_dir=job.temp_dir)
+    cut_ties(
+        parent_pid=parent_pid,
+        channel=channel,
+        stdout_fd=stdout_fd,
+        stderr_fd=stderr_fd,
+        environ=environ,
+        work_dir=job.work_dir,
+    )
+    control = Control()
+    link = Link(channel, control)
+    ended = _carry_out(job, link, control)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    link.send(ended)
+
+
+def _carry_out(job: Job, link: Link, control: Control) -> Ended:
+    try:
+        traced = _traced(job)
+    except BaseException as error:  # also `sys.exit()` in a module's body
+        return _author_failure(error, link)
+    link.send(_plan(traced))
+    recorder = PipeRecorder(link, handover_dir=job.handover_dir)
+    try:
+        outcome = run_flow(traced, recorder, options=job.options, finished=job.finished, control=control)
+        return _ended(outcome, job)
+    except BaseException as error:
+        return _author_failure(error, link)
+
+
+def _traced(job: Job) -> TracedFlow:
+    if str(job.code_dir) not in sys.path:
+        sys.path.insert(0, str(job.code_dir))
+    return load_extracted(job.code_dir, job.metadata).trace(**job.parameters)
+
+
+def _plan(traced: TracedFlow) -> Planned:
+    return Planned(
+        tuple(PlannedTask(call.id, call.task.name, tuple(call.depends_on)) for call in traced.calls.values())
+    )
+
+
+def _ended(outcome: Outcome, job: Job) -> Ended:
+    match outcome:
+        case Succeeded(output=None):
+            return FlowSucceeded(None)
+        case Succeeded(output=output) if output is not None:
+            try:
+                return FlowSucceeded(to_payload(output, folder=job.handover_dir))
+            except ArtifactSerializationError as error:
+                return FlowFailed(Failure(type(error).__name__, str(error)))
+        case Failed(failure=failure, task_run_id=task_run_id):
+            return FlowFailed(shortened(failure), task_run_id)
+        case Cancelled(reason=reason):
+            return FlowCancelled(reason)
+        case HandedBack(resume_in_s=resume_in_s, flow_attempt=flow_attempt):
+            return FlowHandedBack(resume_in_s, flow_attempt)
+    raise AssertionError(f"run_flow returned {outcome!r}")
+
+
+def _author_failure(error: BaseException, link: Link) -> FlowFailed:
+    """The traceback goes into the log as well: that is where people look first."""
+    failure = shortened(failure_of(error))
+    if isinstance(error, SystemExit):
+        failure = replace(failure, message=f"The flow's code called sys.exit({error.code!r})")
+    for line in failure.traceback.splitlines():
+        link.send(Logged(None, "stderr", line))
+    return FlowFailed(failure)

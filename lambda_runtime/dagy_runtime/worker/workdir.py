@@ -1,0 +1,108 @@
+"""The folders of one child on disk, and the removal of what earlier ones left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_PREFIX: Final = "dagy-run-"
+_IN_USE: Final[set[str]] = set()
+_IS_LAMBDA: Final = sys.executable.startswith("/var/lang/")
+"""Whether this is one of AWS's own sandboxes, where nobody else uses the temporary folder. An emulator's is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkDir:
+    """Four empty folders of a child's own; see `Job`."""
+
+    root: Path
+
+    @property
+    def code(self) -> Path:
+        return self.root / "code"
+
+    @property
+    def scratch(self) -> Path:
+        return self.root / "scratch"
+
+    @property
+    def temp(self) -> Path:
+        return self.root / "tmp"
+
+    @property
+    def handover(self) -> Path:
+        return self.root / "handover"
+
+
+@contextmanager
+def fresh_work_dir() -> Iterator[WorkDir]:
+    """Made for the block, readable by this user only, and gone after it with all that was written there.
+
+    Removes first what processes that are dead left behind. In a sandbox of AWS's, whatever else the flow wrote into
+    the temporary folder goes as well, so that the next flow does not find it.
+    """
+    temp = Path(tempfile.gettempdir())
+    _sweep(temp)
+    before = _names(temp) if _IS_LAMBDA else set()
+    root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=temp))
+    _IN_USE.add(root.name)
+    work_dir = WorkDir(root)
+    try:
+        for folder in (work_dir.code, work_dir.scratch, work_dir.temp, work_dir.handover):
+            folder.mkdir()
+        yield work_dir
+    finally:
+        _remove(root)
+        _IN_USE.discard(root.name)
+        if _IS_LAMBDA:
+            for name in _names(temp) - before:
+                _remove(temp / name)
+
+
+def _sweep(temp: Path) -> None:
+    for path in temp.glob(f"{_PREFIX}*"):
+        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+        is_ours = pid == str(os.getpid())
+        if (is_ours and path.name not in _IN_USE) or (pid.isdigit() and not is_ours and not _is_alive(int(pid))):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Also what user code made unreadable, as far as it goes; what is left is removed by the next sweep."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onerror=_make_writable_and_retry)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _make_writable_and_retry(remove: object, path: str, _: object) -> None:
+    try:
+        Path(path).parent.chmod(0o700)
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            Path(path).chmod(0o700)
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            Path(path).unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
