@@ -348,3 +348,19 @@ class ArtifactSerializationError(LocalExecutionError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class LocalRecordsError(LocalExecutionError):
+    """The records of local runs cannot be read or written: a full disk, a read-only directory, a database that is held
+    by another process for too long.
+    """
+
+    code = "local_records"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = "Local state is kept in DAGY_LOCAL_DIR, by default ~/.dagy."
+
+    def __str__(self) -> str:
+        return self.message
