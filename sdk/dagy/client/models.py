@@ -278,7 +278,9 @@ class LogResponse(Response):
 
 
 class ResultResponse(Response):
-    """`value` for JSON results of at most 1 MiB, otherwise `url`, good for 15 minutes."""
+    """`value` for JSON results of at most 1 MiB, otherwise `url`, good for 15 minutes; a `data:` URL when the
+    result is so small that it has no object of its own.
+    """
 
     codec: str
     size_bytes: int
@@ -306,6 +308,7 @@ class KeyResponse(Response):
     created_by: str
     expires_at: Optional[str]
     revoked_at: Optional[str]
+    warning: Optional[str] = None  # what the caller should know about the change just made
 
 
 class KeyCreatedResponse(Response):

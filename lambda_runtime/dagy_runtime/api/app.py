@@ -1,0 +1,113 @@
+"""The ASGI application: the only file that knows the web framework.
+
+A request is read here, decided in `handling`, and answered here. Handlers are plain blocking functions, so each runs
+in a worker thread.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+from starlette.types import Receive, Scope, Send
+
+from dagy_runtime.api.errors import BodyTooLarge, NoSuchRoute
+from dagy_runtime.api.handling import Answer, Arrived, Service
+from dagy_runtime.api.routes import BASE, ROUTES, Route
+from dagy_runtime.api.wire import MAX_BODY_BYTES
+from dagy_runtime.ports import Ports
+
+SECURITY_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(ports: Ports, *, stage: str, version: str, routes: tuple[Route, ...] = ROUTES) -> Starlette:
+    """The API over these ports. Starts nothing and needs no lifespan."""
+    service = Service(ports, stage=stage, version=version)
+    by_path = groupby(sorted(routes, key=_path), key=_path)
+    paths = [
+        StarletteRoute(f"{BASE}{path}", endpoint=_Path(service, {route.method: route for route in group}))
+        for path, group in by_path
+    ]
+
+    async def no_route(request: Request, error: Exception) -> Response:
+        return _response(service.refused(NoSuchRoute(f"No such route: {request.url.path[:200]}")), request.method)
+
+    app = Starlette(routes=paths, exception_handlers={404: no_route})
+    app.router.redirect_slashes = False  # a redirect would be built from the Host header, which is the caller's
+    return app
+
+
+class _Path:
+    """Everything on one path. HEAD is GET without the body; OPTIONS says what is allowed."""
+
+    def __init__(self, service: Service, routes: dict[str, Route]) -> None:
+        self._service, self._routes = service, routes
+        more = ["HEAD"] if "GET" in routes else []
+        self._allowed = ", ".join(sorted([*routes, *more, "OPTIONS"]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            answer = await self._answer(request)
+        except ClientDisconnect:
+            return
+        await _response(answer, request.method)(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Answer:
+        if request.method == "OPTIONS":
+            return Answer(204, b"", {"Allow": self._allowed})
+        route = self._routes.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
+            return self._service.not_allowed(request.method, request.url.path, self._allowed)
+        try:
+            body = await _read(request)
+        except BodyTooLarge as error:
+            return self._service.refused(error)
+        arrived = Arrived(
+            headers=request.headers,
+            path={name: str(value) for name, value in request.path_params.items()},
+            query=tuple(request.query_params.multi_items()),
+            body=body,
+        )
+        return await run_in_threadpool(self._service.handle, route, arrived)
+
+
+async def _read(request: Request) -> bytes:
+    """Raises: BodyTooLarge as soon as that is certain; the rest is not read."""
+    refusal = BodyTooLarge(
+        f"The body is larger than {MAX_BODY_BYTES} bytes", "Pass large data by reference, as s3:// URIs."
+    )
+    declared = request.headers.get("content-length", "0")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
+        raise refusal
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise refusal
+    return bytes(body)
+
+
+def _response(answer: Answer, method: str) -> Response:
+    headers = {**SECURITY_HEADERS, **answer.headers}
+    if answer.status == 204:
+        return Response(status_code=204, headers=headers)
+    headers["Content-Type"] = "application/json"
+    if method == "HEAD":
+        return Response(b"", answer.status, {**headers, "Content-Length": str(len(answer.body))})
+    return Response(answer.body, answer.status, headers)
+
+
+def _path(route: Route) -> str:
+    return route.path

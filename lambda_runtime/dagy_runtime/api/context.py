@@ -1,0 +1,43 @@
+"""What every handler is given besides the request's own values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dagy.client.models import Response
+from dagy_runtime.ports import Ports
+from dagy_runtime.values import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking. `kind` is `key` (later also `user`), or `nobody`, who has no role."""
+
+    kind: str
+    id: str
+    name: str
+    role: Role | None
+    expires_at: str | None = None
+
+
+NOBODY: Final = Caller(kind="nobody", id="", name="nobody", role=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request. `idempotency_key` is the header's value, checked for form."""
+
+    ports: Ports
+    stage: str
+    version: str
+    request_id: str
+    caller: Caller
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Already:
+    """An earlier request had done it: the same answer, with status 200 instead of 201."""
+
+    body: Response

@@ -1,0 +1,152 @@
+"""One request from its parts to its answer: who asks, whether they may, what they sent, what came of it.
+
+Knows no framework and no sockets, so it can be called from anything that has headers and a body.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from dagy.core.errors import DagyError, Forbidden, InvalidInput, Unauthenticated
+from dagy_runtime.api.context import NOBODY, Already, Caller, Context
+from dagy_runtime.api.errors import MethodNotAllowed, told
+from dagy_runtime.api.routes import Route
+from dagy_runtime.api.wire import encode, read_body, read_query
+from dagy_runtime.engine.keys import authenticate
+from dagy_runtime.ports import Ports
+from dagy_runtime.values import Role
+
+_LOG: Final = logging.getLogger("dagy.api")
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class _NoQuery(msgspec.Struct):
+    """Of routes that take no query parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What came in. `headers` must find names whatever their case. Never logged: headers hold keys."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    path: Mapping[str, str]
+    query: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Service:
+    """Handles requests over one world. Thread-safe."""
+
+    def __init__(self, ports: Ports, *, stage: str, version: str) -> None:
+        self._ports, self._stage, self._version = ports, stage, version
+
+    def handle(self, route: Route, arrived: Arrived) -> Answer:
+        """Always an answer, never an exception. Writes one line to the log."""
+        started = time.perf_counter()
+        request_id, caller = self._ports.ids.unique(), NOBODY
+        try:
+            if route.role is not None:
+                caller = self._caller(arrived.headers)
+                _check_role(caller, route.role)
+            context = Context(
+                ports=self._ports,
+                stage=self._stage,
+                version=self._version,
+                request_id=request_id,
+                caller=caller,
+                idempotency_key=_idempotency_key(arrived.headers),
+            )
+            answer = _succeeded(route, _called(route, context, arrived), request_id)
+        except Exception as error:
+            answer = _failed(error, request_id)
+        took_ms = (time.perf_counter() - started) * 1000
+        line = {
+            "request_id": request_id,
+            "method": route.method,
+            "route": route.path,
+            "status": answer.status,
+            "caller": caller.id,
+            "duration_ms": round(took_ms, 1),
+        }
+        _LOG.info(encode(line).decode())
+        return answer
+
+    def refused(self, error: DagyError) -> Answer:
+        """The answer to a request that no route saw."""
+        return _failed(error, self._ports.ids.unique())
+
+    def not_allowed(self, method: str, path: str, allowed: str) -> Answer:
+        return self.refused(MethodNotAllowed(method, path, allowed))
+
+    def _caller(self, headers: Mapping[str, str]) -> Caller:
+        key = authenticate(self._ports.keys, self._ports.clock, _presented(headers))
+        return Caller(kind="key", id=key.id, name=key.name, role=key.role, expires_at=key.expires_at)
+
+
+def _presented(headers: Mapping[str, str]) -> str:
+    """The credential that was sent. Raises: Unauthenticated when there is none."""
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer" or not text.strip():
+            raise Unauthenticated("The Authorization header is not of the form 'Bearer <key>'", _HOW)
+        return text.strip()
+    if "x-api-key" in headers:
+        return headers["x-api-key"].strip()
+    raise Unauthenticated("This needs an API key", _HOW)
+
+
+_HOW: Final = "Send 'Authorization: Bearer dgy_…'; the CLI does when DAGY_API_KEY or a profile's key is set."
+
+
+def _check_role(caller: Caller, needed: Role) -> None:
+    if caller.role is None or not caller.role.includes(needed):
+        raise Forbidden(
+            f"This needs the role '{needed}'; '{caller.name}' is {caller.role}",
+            "Ask an admin for a key with that role.",
+        )
+
+
+def _idempotency_key(headers: Mapping[str, str]) -> str | None:
+    text = headers.get("idempotency-key")
+    if text is not None and not _IDEMPOTENCY_KEY.fullmatch(text):
+        raise InvalidInput("Invalid Idempotency-Key", "1–255 printable ASCII characters without spaces.")
+    return text
+
+
+def _called(route: Route, context: Context, arrived: Arrived) -> Any:
+    given: list[Any] = []
+    if route.body is not None:
+        given.append(read_body(arrived.body, route.body))
+    if route.query is not None:
+        given.append(read_query(arrived.query, route.query))
+    else:
+        read_query(arrived.query, _NoQuery)
+    return route.handler(context, *given, **arrived.path)
+
+
+def _succeeded(route: Route, result: Any, request_id: str) -> Answer:
+    headers = {"X-Request-Id": request_id}
+    if route.response is None:
+        return Answer(route.status, b"", headers)
+    if isinstance(result, Already):
+        return Answer(200, encode(result.body), headers)
+    return Answer(route.status, encode(result), headers)
+
+
+def _failed(error: Exception, request_id: str) -> Answer:
+    status, body, headers = told(error, request_id=request_id)
+    return Answer(status, encode(body), {"X-Request-Id": request_id, **headers})

@@ -1,0 +1,110 @@
+"""The table of routes: the application is built from it, and so is everything that describes the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dagy.client import models as m
+from dagy_runtime.api import deployments, flows, identity, keys, runs
+from dagy_runtime.api.queries import (
+    DeploymentQuery,
+    EventQuery,
+    FlowQuery,
+    LogQuery,
+    PageQuery,
+    Query,
+    RunQuery,
+)
+from dagy_runtime.values import Role
+
+BASE: Final = "/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` is below `/v1`; its `{names}` become keyword arguments of the handler, which is called as
+    `handler(ctx, [body or query], **names)`. `role` None means open to everyone. `response` None means no body.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    response: type[m.Response] | None
+    role: Role | None
+    summary: str
+    status: int = 200
+    body: type[m.Request] | None = None
+    query: type[Query] | None = None
+
+
+_VIEWER, _DEVELOPER, _ADMIN = Role.VIEWER, Role.DEVELOPER, Role.ADMIN
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/health", identity.health, m.HealthResponse, None, "Whether the API answers"),
+    Route("GET", "/whoami", identity.whoami, m.WhoamiResponse, _VIEWER, "Who is asking, with which role"),
+    # --- flows
+    Route(
+        "POST", "/flows", flows.register_flow, m.FlowRegisterResponse, _DEVELOPER,
+        "Register a flow version, or replace it", body=m.FlowRegisterRequest,
+    ),
+    Route("GET", "/flows", flows.list_flows, m.FlowListResponse, _VIEWER, "List flow versions", query=FlowQuery),
+    Route(
+        "GET", "/flows/{name}/{version}", flows.get_flow, m.FlowDetailResponse, _VIEWER,
+        "One flow version; `latest` is the one of that name, else the one registered last",
+    ),
+    # --- deployments
+    Route(
+        "POST", "/deployments", deployments.put_deployment, m.DeploymentResponse, _DEVELOPER,
+        "Create a deployment, or change the one of that name", body=m.DeploymentRequest,
+    ),
+    Route(
+        "GET", "/deployments", deployments.list_deployments, m.DeploymentListResponse, _VIEWER,
+        "List deployments", query=DeploymentQuery,
+    ),
+    Route(
+        "GET", "/deployments/{name}", deployments.get_deployment, m.DeploymentResponse, _VIEWER, "One deployment"
+    ),
+    Route(
+        "DELETE", "/deployments/{name}", deployments.delete_deployment, None, _DEVELOPER,
+        "Delete a deployment and its schedule; its runs stay", status=204,
+    ),
+    Route(
+        "PUT", "/deployments/{name}/settings", deployments.change_settings, m.DeploymentResponse, _DEVELOPER,
+        "Change settings without deploying", body=m.DeploymentSettingsRequest,
+    ),
+    # --- runs
+    Route(
+        "POST", "/runs", runs.create_run, m.RunResponse, _DEVELOPER,
+        "Start a run; 200 instead of 201 when its idempotency key was seen before", status=201, body=m.RunRequest,
+    ),
+    Route("GET", "/runs", runs.list_runs, m.RunListResponse, _VIEWER, "List runs, newest first", query=RunQuery),
+    Route("GET", "/runs/{run_id}", runs.get_run, m.RunResponse, _VIEWER, "One run"),
+    Route(
+        "POST", "/runs/{run_id}/cancel", runs.cancel_run, m.RunResponse, _DEVELOPER, "Ask for the end of a run"
+    ),
+    Route(
+        "GET", "/runs/{run_id}/tasks", runs.list_task_runs, m.TaskRunListResponse, _VIEWER,
+        "A run's tasks, in the flow's order", query=PageQuery,
+    ),
+    Route(
+        "GET", "/runs/{run_id}/tasks/{task_run_id}/result", runs.get_task_result, m.ResultResponse, _VIEWER,
+        "What a task returned",
+    ),
+    Route(
+        "GET", "/runs/{run_id}/events", runs.list_events, m.EventListResponse, _VIEWER,
+        "What happened in a run, oldest first", query=EventQuery,
+    ),
+    Route(
+        "GET", "/runs/{run_id}/logs", runs.get_logs, m.LogResponse, _VIEWER, "A run's log lines", query=LogQuery
+    ),
+    Route("GET", "/runs/{run_id}/result", runs.get_result, m.ResultResponse, _VIEWER, "What a run returned"),
+    # --- keys
+    Route(
+        "POST", "/keys", keys.create_key, m.KeyCreatedResponse, _ADMIN,
+        "Make an API key; its text is shown only here", status=201, body=m.KeyCreateRequest,
+    ),
+    Route("GET", "/keys", keys.list_keys, m.KeyListResponse, _ADMIN, "List API keys, newest first", query=PageQuery),
+    Route("DELETE", "/keys/{key_id}", keys.revoke_key, m.KeyResponse, _ADMIN, "Revoke an API key"),
+)  # fmt: skip

@@ -1,0 +1,174 @@
+"""Runs: start, list, look into, cancel."""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+from dagy.client import models as m
+from dagy.core.errors import Conflict, InvalidInput, NotFound
+from dagy.core.names import checked_name
+from dagy.core.sizes import DEFAULT_ISOLATION
+from dagy.core.states import RUN_TRANSITIONS, Status
+from dagy.parameters import check_values
+from dagy_runtime.api import views
+from dagy_runtime.api.checks import LATEST, checked_tags, flow_to_use, no_deployment
+from dagy_runtime.api.context import Already, Context
+from dagy_runtime.api.pages import fitting
+from dagy_runtime.api.queries import EventQuery, LogQuery, PageQuery, RunQuery
+from dagy_runtime.api.settings import read_mode
+from dagy_runtime.api.supported import check_runnable
+from dagy_runtime.engine.cancel import cancel_run as engine_cancel
+from dagy_runtime.engine.logs import read_logs
+from dagy_runtime.engine.results import load_result
+from dagy_runtime.engine.submit import submit_run
+from dagy_runtime.ports import Existed, RunFilter
+from dagy_runtime.values import Deployment, FlowVersion, ResultRef, Run, Trigger
+
+MAX_WORKERS: Final = 64
+MAX_VALUE_BYTES: Final = 1024 * 1024
+URL_EXPIRES_S: Final = 15 * 60
+
+
+def create_run(ctx: Context, body: m.RunRequest) -> m.RunResponse | Already:
+    flow, deployment = _what_to_run(ctx, body)
+    mode = read_mode(body.execution_mode)
+    default = deployment.isolation if deployment else DEFAULT_ISOLATION
+    check_runnable(isolation=mode.isolation or default, executor=None)
+    if not 1 <= body.max_workers <= MAX_WORKERS:
+        raise InvalidInput(f"max_workers {body.max_workers} is out of range", f"1–{MAX_WORKERS}.")
+    defaults = deployment.parameters if deployment else {}
+    creation = submit_run(
+        ctx.ports,
+        flow=flow,
+        deployment=deployment,
+        parameters=check_values(flow.spec.parameters, {**defaults, **body.parameters}),
+        mode=mode,
+        trigger=Trigger.MANUAL,
+        requested_by=ctx.caller.id,
+        idempotency_key=ctx.idempotency_key,
+        fail_fast=body.fail_fast,
+        max_workers=body.max_workers,
+        tags=checked_tags(body.tags) if body.tags is not None else None,
+    )
+    shown = views.run_view(creation.run)
+    return Already(shown) if isinstance(creation, Existed) else shown
+
+
+def get_run(ctx: Context, *, run_id: str) -> m.RunResponse:
+    run = _run(ctx, run_id)
+    has_object = run.result is not None and run.result.key is not None
+    return views.run_view(run, result_url=_url(ctx, run.result) if run.result and has_object else None)
+
+
+def list_runs(ctx: Context, query: RunQuery) -> m.RunListResponse:
+    if query.flow_name is not None:
+        checked_name("flow name", query.flow_name)
+    if query.deployment is not None:
+        checked_name("deployment name", query.deployment)
+    statuses = tuple(dict.fromkeys(map(_status, query.status)))
+    where = RunFilter(flow_name=query.flow_name, deployment=query.deployment, statuses=statuses)
+    items, cursor = fitting(
+        lambda limit: ctx.ports.runs.list_runs(limit=limit, cursor=query.cursor, where=where),
+        views.run_view,
+        query.limit,
+    )
+    return m.RunListResponse(items=items, next_cursor=cursor)
+
+
+def cancel_run(ctx: Context, *, run_id: str) -> m.RunResponse:
+    """A repeat, or the cancel of a run that is final, changes nothing; the answer shows how it stands."""
+    return views.run_view(engine_cancel(ctx.ports, _run(ctx, run_id).id))
+
+
+def list_task_runs(ctx: Context, query: PageQuery, *, run_id: str) -> m.TaskRunListResponse:
+    run = _run(ctx, run_id)
+    items, cursor = fitting(
+        lambda limit: ctx.ports.runs.list_tasks(run.id, limit=limit, cursor=query.cursor), views.task_view, query.limit
+    )
+    return m.TaskRunListResponse(items=items, next_cursor=cursor)
+
+
+def list_events(ctx: Context, query: EventQuery, *, run_id: str) -> m.EventListResponse:
+    run = _run(ctx, run_id)
+    items, cursor = fitting(
+        lambda limit: ctx.ports.runs.list_events(run.id, limit=limit, after=query.after), views.event_view, query.limit
+    )
+    return m.EventListResponse(items=items, next_cursor=cursor)
+
+
+def get_logs(ctx: Context, query: LogQuery, *, run_id: str) -> m.LogResponse:
+    run = _run(ctx, run_id)
+    page = read_logs(ctx.ports, run, after=query.after, task_run_id=query.task_run_id, limit=query.limit)
+    return views.log_view(page)
+
+
+def get_result(ctx: Context, *, run_id: str) -> m.ResultResponse:
+    """What the flow returned. Raises: Conflict while the run goes on; NotFound when it ended without a result."""
+    run = _run(ctx, run_id)
+    if not run.status.is_final:
+        raise Conflict(f"Run '{run.id}' is {run.status}: it has no result yet", "Ask again when it has ended.")
+    if run.result is None:
+        raise NotFound("result", run.id, f"The run ended {run.status} and returned nothing.")
+    return _result(ctx, run.result)
+
+
+def get_task_result(ctx: Context, *, run_id: str, task_run_id: str) -> m.ResultResponse:
+    """What one task returned. Raises: Conflict while it has not ended; NotFound when it ended without a result."""
+    checked_name("run id", task_run_id)
+    task = ctx.ports.runs.get_task(_run(ctx, run_id).id, task_run_id)
+    if task is None:
+        raise NotFound("task run", f"{task_run_id} of {run_id}", "The run's tasks have their ids.")
+    if not task.status.is_final:
+        raise Conflict(f"Task run '{task.id}' is {task.status}: it has no result yet", "Ask again when it has ended.")
+    if task.result is None:
+        raise NotFound("result", f"{task_run_id} of {run_id}", f"The task ended {task.status}.")
+    return _result(ctx, task.result)
+
+
+def _what_to_run(ctx: Context, body: m.RunRequest) -> tuple[FlowVersion, Deployment | None]:
+    registry = ctx.ports.registry
+    if body.deployment is not None:
+        if body.flow_name is not None or body.flow_version is not None:
+            raise InvalidInput("A run is of a deployment or of a flow, not of both", "Leave one of them out.")
+        name = checked_name("deployment name", body.deployment)
+        deployment = registry.get_deployment(name)
+        if deployment is None:
+            raise no_deployment(registry, name)
+        return flow_to_use(registry, deployment.flow_name, deployment.flow_version), deployment
+    if body.flow_name is None:
+        raise InvalidInput("Nothing to run", "Give deployment, or flow_name and flow_version.")
+    version = LATEST if body.flow_version is None else checked_name("flow version", body.flow_version)
+    return flow_to_use(registry, checked_name("flow name", body.flow_name), version), None
+
+
+def _run(ctx: Context, run_id: str) -> Run:
+    run = ctx.ports.runs.get_run(checked_name("run id", run_id))
+    if run is None:
+        raise NotFound("run", run_id, "`dagy runs list --remote` shows those there are.")
+    return run
+
+
+def _status(word: str) -> Status:
+    if word not in RUN_TRANSITIONS:
+        raise InvalidInput(f"Unknown status {word[:50]!r}", f"One of {', '.join(RUN_TRANSITIONS)}.")
+    return Status(word)
+
+
+def _result(ctx: Context, ref: ResultRef) -> m.ResultResponse:
+    value = None
+    if views.is_readable(ref) and ref.size_bytes <= MAX_VALUE_BYTES:
+        value = views.shown_value(load_result(ctx.ports.blobs, ref))
+    return m.ResultResponse(
+        codec=ref.codec,
+        size_bytes=ref.size_bytes,
+        sha256=ref.sha256,
+        value=value,
+        url=_url(ctx, ref) if value is None else None,
+    )
+
+
+def _url(ctx: Context, ref: ResultRef) -> str:
+    if ref.key is not None:
+        return ctx.ports.blobs.presigned_get(ref.key, expires_s=URL_EXPIRES_S)
+    return f"data:application/octet-stream;base64,{base64.b64encode(ref.inline or b'').decode()}"

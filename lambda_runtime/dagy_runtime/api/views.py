@@ -1,0 +1,207 @@
+"""What is stored, as the API shows it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from dagy.client import models as m
+from dagy.core.errors import ArtifactSerializationError, InvalidSchedule
+from dagy.core.timestamps import to_epoch, to_iso
+from dagy.results import JSON, JSON_TAGGED, Encoded, readable
+from dagy.schedules import parse_schedule
+from dagy_runtime.engine.logs import LogPage
+from dagy_runtime.values import (
+    ApiKey,
+    Deployment,
+    DeploymentStatus,
+    Event,
+    FlowVersion,
+    Problem,
+    ResultRef,
+    Run,
+    TaskRun,
+)
+
+NEXT_FIRE_TIMES: Final = 3
+
+
+def flow_item(flow: FlowVersion) -> m.FlowListItem:
+    return m.FlowListItem(
+        flow_name=flow.name,
+        flow_version=flow.version,
+        namespace=flow.namespace,
+        tags=dict(flow.tags),
+        code_hash=flow.code_hash,
+        task_count=len(flow.spec.task_runs),
+        artifact_s3_uri=flow.artifact.uri,
+        created_at=flow.created_at,
+        updated_at=flow.updated_at,
+    )
+
+
+def flow_detail(flow: FlowVersion) -> m.FlowDetailResponse:
+    return m.FlowDetailResponse(
+        flow_name=flow.name,
+        flow_version=flow.version,
+        namespace=flow.namespace,
+        tags=dict(flow.tags),
+        code_hash=flow.code_hash,
+        flow_spec=flow.spec.to_dict(),
+        parameters=flow.spec.parameters,
+        artifact_s3_uri=flow.artifact.uri,
+        artifact_sha256=flow.artifact.sha256,
+        created_at=flow.created_at,
+        updated_at=flow.updated_at,
+    )
+
+
+def registered(flow: FlowVersion, deployment: Deployment | None) -> m.FlowRegisterResponse:
+    return m.FlowRegisterResponse(
+        flow_name=flow.name,
+        flow_version=flow.version,
+        namespace=flow.namespace,
+        tags=dict(flow.tags),
+        code_hash=flow.code_hash,
+        deployment_name=deployment.name if deployment else None,
+        deployment_version=deployment.deployment_version if deployment else None,
+        created_at=flow.created_at,
+        updated_at=flow.updated_at,
+    )
+
+
+def deployment_view(deployment: Deployment, *, now: float) -> m.DeploymentResponse:
+    return m.DeploymentResponse(
+        name=deployment.name,
+        flow_name=deployment.flow_name,
+        flow_version=deployment.flow_version,
+        deployment_version=deployment.deployment_version,
+        status=deployment.status.value,
+        execution_mode=deployment.size.value,
+        isolation=deployment.isolation.value,
+        schedule=deployment.schedule.expression if deployment.schedule else None,
+        timezone=deployment.schedule.timezone if deployment.schedule else None,
+        next_fire_times=_next_fire_times(deployment, now),
+        default_executor=deployment.default_executor.value if deployment.default_executor else None,
+        parameters=dict(deployment.parameters),
+        tags=dict(deployment.tags),
+        packages=list(deployment.packages),
+        created_at=deployment.created_at,
+        updated_at=deployment.updated_at,
+    )
+
+
+def run_view(run: Run, *, result_url: str | None = None) -> m.RunResponse:
+    return m.RunResponse(
+        run_id=run.id,
+        status=run.status.value,
+        flow_name=run.flow_name,
+        flow_version=run.flow_version,
+        deployment=run.deployment,
+        execution_mode=run.size.value,
+        isolation=run.isolation.value,
+        parameters=dict(run.parameters),
+        trigger=run.trigger.value,
+        tags=dict(run.tags),
+        requested_by=run.requested_by,
+        artifact_sha256=run.artifact.sha256,
+        created_at=run.created_at,
+        scheduled_at=run.scheduled_at,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        duration_s=_duration_s(run),
+        invocations=run.hops,
+        error=_problem(run.problem),
+        result=_inline_value(run.result),
+        result_url=result_url,
+    )
+
+
+def task_view(task: TaskRun) -> m.TaskRunResponse:
+    return m.TaskRunResponse(
+        task_run_id=task.id,
+        task_name=task.task_name,
+        status=task.status.value,
+        attempt=task.attempt,
+        depends_on=list(task.depends_on),
+        started_at=task.started_at,
+        ended_at=task.ended_at,
+        duration_s=task.duration_s,
+        cpu_s=task.cpu_s,
+        peak_mib=task.peak_mib,
+        error=_problem(task.problem),
+        result=_inline_value(task.result),
+    )
+
+
+def event_view(event: Event) -> m.EventResponse:
+    return m.EventResponse(
+        id=event.id,
+        at=event.at,
+        type=event.type,
+        task_run_id=event.task_run_id,
+        attempt=event.attempt,
+        data=dict(event.data),
+    )
+
+
+def log_view(page: LogPage) -> m.LogResponse:
+    items = [m.LogLine(at=e.at, task_run_id=e.task_run_id, stream=e.stream, line=e.line) for e in page.lines]
+    return m.LogResponse(items=items, next_cursor=page.cursor, is_complete=page.is_complete)
+
+
+def key_view(key: ApiKey, *, warning: str | None = None) -> m.KeyResponse:
+    return m.KeyResponse(
+        id=key.id,
+        name=key.name,
+        role=key.role.value,
+        created_at=key.created_at,
+        created_by=key.created_by,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+        warning=warning,
+    )
+
+
+def is_readable(ref: ResultRef) -> bool:
+    """Whether people can be shown it as JSON. What a pickle holds only the flow itself may find out."""
+    return ref.codec in (JSON, JSON_TAGGED)
+
+
+def shown_value(encoded: Encoded) -> msgspec.Raw | None:
+    """A readable result as JSON text; None when it is none after all. User code's process wrote the bytes, so nothing
+    about them is taken for granted.
+    """
+    try:
+        return msgspec.Raw(msgspec.json.encode(readable(encoded)))
+    except (ArtifactSerializationError, msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _inline_value(ref: ResultRef | None) -> msgspec.Raw | None:
+    if ref is None or ref.inline is None or not is_readable(ref):
+        return None
+    return shown_value(Encoded(ref.codec, ref.inline, ref.sha256))
+
+
+def _next_fire_times(deployment: Deployment, now: float) -> list[str]:
+    if deployment.schedule is None or deployment.status is DeploymentStatus.PAUSED:
+        return []
+    try:
+        schedule = parse_schedule(deployment.schedule.expression, deployment.schedule.timezone)
+    except InvalidSchedule:  # stored by a version of Dagy, or of the time zones, that knew better
+        return []
+    return [to_iso(time.timestamp()) for time in schedule.next_times(now, NEXT_FIRE_TIMES)]
+
+
+def _problem(problem: Problem | None) -> m.ProblemModel | None:
+    if problem is None:
+        return None
+    return m.ProblemModel(error_type=problem.error_type, message=problem.message, traceback=problem.traceback)
+
+
+def _duration_s(run: Run) -> float | None:
+    if run.started_at is None or run.ended_at is None:
+        return None
+    return round(to_epoch(run.ended_at) - to_epoch(run.started_at), 3)

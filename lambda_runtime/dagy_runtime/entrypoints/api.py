@@ -1,0 +1,20 @@
+"""The API function: API Gateway's events in, its answers out. The world is built once per process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Final
+
+from mangum import Mangum
+
+from dagy.version import VERSION
+from dagy_runtime.adapters.aws import world
+from dagy_runtime.api.app import create_app
+
+logging.getLogger("dagy").setLevel(logging.INFO)
+
+handler: Final = Mangum(
+    create_app(world(os.environ), stage=os.environ["DAGY_STAGE"], version=VERSION),
+    lifespan="off",
+)
