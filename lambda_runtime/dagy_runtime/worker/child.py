@@ -93,8 +93,6 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
 
 
 def _traced(job: Job) -> TracedFlow:
-    if str(job.code_dir) not in sys.path:
-        sys.path.insert(0, str(job.code_dir))
     return load_extracted(job.code_dir, job.metadata).trace(**job.parameters)
 
 

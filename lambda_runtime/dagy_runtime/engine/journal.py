@@ -1,0 +1,250 @@
+"""Writing down what a run's child process says: tasks and results into the store, lines into the log, events.
+
+Each fact is written before it is acknowledged to the child, so nothing starts on the strength of something that could
+still be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dagy.core.errors import ArtifactSerializationError, NotFound
+from dagy.core.states import Status
+from dagy.core.timestamps import to_iso
+from dagy.execution.recorder import Failure, Measured
+from dagy.results import Encoded
+from dagy_runtime.engine.endings import RunningTask, Situation
+from dagy_runtime.engine.event_log import EventLog
+from dagy_runtime.engine.logs import LogWriter
+from dagy_runtime.engine.results import load_result, store_result, store_result_file
+from dagy_runtime.engine.resume import attempt_id, deaths_of, plan_conflict
+from dagy_runtime.engine.tenure import LeaseLost, Tenure
+from dagy_runtime.ports import Ports, TaskOutcome
+from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
+from dagy_runtime.worker.frames import (
+    Accepted,
+    Ended,
+    FlowCancelled,
+    FlowFailed,
+    FlowHandedBack,
+    FlowSucceeded,
+    Logged,
+    Payload,
+    Planned,
+    PlannedTask,
+    Refused,
+    ResultGiven,
+    ResultWanted,
+    TaskCancelled,
+    TaskFailed,
+    TaskRetrying,
+    TaskSkipped,
+    TaskStarted,
+    TaskSucceeded,
+    ToChild,
+)
+from dagy_runtime.worker.payloads import to_payload
+from dagy_runtime.worker.process import Broken, Heard
+
+_UNMEASURED: Final = Measured(0.0, 0.0, 0.0)
+
+
+@dataclass
+class Journal:
+    """One invocation's record of one run.
+
+    Every method that writes raises LeaseLost when the store shows that another invocation has taken over.
+    """
+
+    ports: Ports
+    run: Run
+    tenure: Tenure
+    logs: LogWriter
+    events: EventLog
+    handover_dir: Path
+    stored: Mapping[str, TaskRun]  # tasks as they stood when the run was claimed
+    flow_attempt: int
+    ended: Ended | None = None
+    broken: str | None = None
+    _is_planned: bool = False
+    _has_progress: bool = False
+    _running: dict[str, RunningTask] = field(default_factory=dict)
+
+    def take(self, heard: Heard) -> ToChild | None:
+        """Write it down; the answer, if it wants one."""
+        match heard:
+            case Logged(task_run_id=task_run_id, stream=stream, line=line):
+                self.logs.add(task_run_id, stream, line)
+            case Planned(tasks=tasks):
+                self._plan(tasks)
+            case TaskStarted(task_run_id=task_run_id, attempt=attempt):
+                self._start(task_run_id, attempt)
+            case TaskSucceeded():
+                return self._succeed(heard)
+            case TaskRetrying(task_run_id=task_run_id, attempt=attempt, failure=failure, delay_s=delay_s):
+                self._end_attempt(task_run_id, attempt, Status.PENDING, problem=problem_of(failure))
+                self._event("task_retrying", task_run_id, attempt, error=failure.message, delay_s=delay_s)
+            case TaskFailed(task_run_id=task_run_id, attempt=attempt, failure=failure, measured=measured):
+                self._end_attempt(task_run_id, attempt, Status.FAILED, problem=problem_of(failure), measured=measured)
+                self._event("task_failed", task_run_id, attempt, error=failure.message)
+            case TaskSkipped(task_run_id=task_run_id, reason=reason):
+                self._settle(task_run_id, Status.SKIPPED, reason)
+            case TaskCancelled(task_run_id=task_run_id, reason=reason):
+                self._settle(task_run_id, Status.CANCELLED, reason)
+            case ResultWanted(number=number, task_run_id=task_run_id):
+                return self._give_result(number, task_run_id)
+            case FlowSucceeded() | FlowFailed() | FlowCancelled() | FlowHandedBack():
+                self.ended = heard
+            case Broken(reason=reason):
+                self.broken = reason
+        return None
+
+    def situation(self) -> Situation:
+        return Situation(
+            self.run, self._is_planned, self._has_progress, tuple(self._running.values()), self.flow_attempt
+        )
+
+    def store_output(self, payload: Payload) -> ResultRef:
+        """The flow's own result."""
+        return self._store("_flow", self.ports.ids.unique(), payload)
+
+    def fail_task(self, task: RunningTask, problem: Problem) -> None:
+        self._end_attempt(task.id, task.attempt, Status.FAILED, problem=problem)
+        self._event("task_failed", task.id, task.attempt, error=problem.message)
+
+    def put_back(self, task: RunningTask) -> None:
+        """To be started again with the same number: being interrupted is not an attempt."""
+        self._end_attempt(task.id, task.attempt, Status.PENDING, used=task.attempt - 1)
+        self._event("task_handed_back", task.id, task.attempt)
+
+    def _plan(self, tasks: Sequence[PlannedTask]) -> None:
+        conflict = plan_conflict(self.stored, tasks)
+        if conflict is not None:
+            message = (
+                f"The flow's body gave another plan than when the run began: {conflict}. A run that goes on in a new "
+                "invocation traces its flow again, so the body must depend on its parameters only."
+            )
+            self.ended = FlowFailed(Failure("PlanChanged", message))
+            return
+        new = [
+            TaskRun(
+                run_id=self.run.id,
+                id=task.id,
+                task_name=task.task_name,
+                status=Status.PENDING,
+                position=position,
+                depends_on=task.depends_on,
+            )
+            for position, task in enumerate(tasks)
+            if task.id not in self.stored
+        ]
+        if new:
+            self.tenure.confirm()
+            self.ports.runs.put_tasks(self.run.id, new)
+            self._event("tasks_planned", count=len(tasks))
+        self._is_planned = True
+
+    def _start(self, task_run_id: str, attempt: int) -> None:
+        before = self.stored.get(task_run_id)
+        deaths = deaths_of(before) if before is not None else 0
+        task = RunningTask(
+            task_run_id,
+            attempt,
+            attempt_id(self.ports.ids.unique(), deaths=deaths),
+            had_whole_time=not self._has_progress,
+        )
+        self.tenure.confirm()
+        is_ours = self.ports.runs.start_task(
+            self.run.id,
+            task_run_id,
+            attempt=attempt,
+            attempt_id=task.attempt_id,
+            started_at=to_iso(self.ports.clock.now()),
+        )
+        if not is_ours:
+            raise LeaseLost(self.run.id)
+        self._running[task_run_id] = task
+        self._event("task_started", task_run_id, attempt)
+
+    def _succeed(self, frame: TaskSucceeded) -> ToChild:
+        task = self._running[frame.task_run_id]
+        self.tenure.confirm()
+        result = self._store(task.id, task.attempt_id, frame.result)
+        self._end_attempt(task.id, frame.attempt, Status.SUCCEEDED, result=result, measured=frame.measured)
+        self._event("task_succeeded", task.id, frame.attempt, duration_s=frame.measured.duration_s)
+        return Accepted(frame.number)
+
+    def _end_attempt(
+        self,
+        task_run_id: str,
+        attempt: int,
+        status: Status,
+        *,
+        used: int | None = None,
+        result: ResultRef | None = None,
+        problem: Problem | None = None,
+        measured: Measured = _UNMEASURED,
+    ) -> None:
+        """The outcome that stands afterwards must be this one, or one of a repeat of it: anything else was written by
+        somebody who has the run now.
+        """
+        if task_run_id not in self._running:  # it failed before its code began
+            self._start(task_run_id, attempt)
+        task = self._running.pop(task_run_id)
+        outcome = TaskOutcome(
+            status,
+            attempt if used is None else used,
+            to_iso(self.ports.clock.now()),
+            result=result,
+            problem=problem,
+            duration_s=measured.duration_s or None,
+            cpu_s=measured.cpu_s or None,
+            peak_mib=measured.peak_mib or None,
+        )
+        self.tenure.confirm()
+        stands = self.ports.runs.finish_task(self.run.id, task_run_id, attempt_id=task.attempt_id, outcome=outcome)
+        if (stands.status, stands.attempt_id) != (status, task.attempt_id):
+            raise LeaseLost(self.run.id)
+        self._has_progress = True
+
+    def _settle(self, task_run_id: str, status: Status, reason: str) -> None:
+        self.tenure.confirm()
+        now = to_iso(self.ports.clock.now())
+        self.ports.runs.settle_tasks(self.run.id, [task_run_id], status=status, reason=reason, ended_at=now)
+        self._running.pop(task_run_id, None)
+        self._event(f"task_{status.value.lower()}", task_run_id, reason=reason)
+
+    def _store(self, task_run_id: str, attempt: str, payload: Payload) -> ResultRef:
+        where: dict[str, Any] = {"run_id": self.run.id, "task_run_id": task_run_id, "attempt_id": attempt}
+        if payload.data is not None:
+            encoded = Encoded(payload.codec, payload.data, payload.sha256)
+            return store_result(self.ports.blobs, **where, encoded=encoded)
+        path = Path(payload.path or "")
+        ref = store_result_file(self.ports.blobs, **where, path=path, codec=payload.codec, sha256=payload.sha256)
+        path.unlink()
+        return ref
+
+    def _give_result(self, number: int, task_run_id: str) -> ToChild:
+        task = self.ports.runs.get_task(self.run.id, task_run_id)
+        ref = task.result if task is not None else None
+        if ref is None:
+            return Refused(number, f"Task run {task_run_id} has no stored result")
+        try:
+            if ref.key is not None:
+                path = self.handover_dir / f"result-{number}"
+                self.ports.blobs.get_file(ref.key, path)
+                return ResultGiven(number, Payload(ref.codec, ref.sha256, ref.size_bytes, path=str(path)))
+            encoded = load_result(self.ports.blobs, ref)
+            return ResultGiven(number, to_payload(encoded, folder=self.handover_dir))
+        except (NotFound, ArtifactSerializationError) as error:
+            return Refused(number, f"The stored result of {task_run_id} cannot be read: {error}")
+
+    def _event(self, type: str, task_run_id: str | None = None, attempt: int | None = None, **data: Any) -> None:
+        self.events.add(type, task_run_id=task_run_id, attempt=attempt, data=data)
+
+
+def problem_of(failure: Failure) -> Problem:
+    return Problem(failure.error_type, failure.message, failure.traceback)

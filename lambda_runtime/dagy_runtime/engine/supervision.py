@@ -1,0 +1,107 @@
+"""Watching over a child process until it is gone: hearing it, keeping the lease, minding cancel and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Union
+
+from dagy_runtime.engine.journal import Journal
+from dagy_runtime.engine.pacing import Pacing, drain_margin_s, kill_margin_s
+from dagy_runtime.worker.frames import Cancel, Drain, Ended
+from dagy_runtime.worker.process import ChildProcess, Exit
+
+CANCEL_REASON: Final = "The run was cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The flow came to an end of its own."""
+
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSeen:
+    """Somebody asked for the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRanOut:
+    """It was killed, because the function's own time was about to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class BrokeOff:
+    reason: str
+
+
+Verdict = Union[Said, CancelSeen, TimeRanOut, Died, BrokeOff]
+
+
+def watch(
+    child: ChildProcess,
+    journal: Journal,
+    *,
+    time_left: Callable[[], float],
+    total_s: float,
+    pacing: Pacing,
+    monotonic: Callable[[], float],
+) -> Verdict:
+    """Why it is over. The child is dead when this returns; when this raises, the caller kills it.
+
+    Raises: LeaseLost; whatever the store raises.
+    """
+    drain_s, kill_s = drain_margin_s(total_s), kill_margin_s(total_s)
+    verdict: Verdict | None = None
+    kill_at: float | None = None
+    is_draining = False
+    flush_at = monotonic() + pacing.flush_s
+    exit: Exit | None = None
+    while exit is None:
+        for heard in child.hear(pacing.check_s):
+            reply = journal.take(heard)
+            if reply is not None:
+                child.say(reply)
+        exit = child.exit
+        journal.tenure.keep()
+        now = monotonic()
+        if now >= flush_at:
+            flush(journal)
+            flush_at = now + pacing.flush_s
+        if verdict is None:
+            verdict, grace_s = _look(journal, left_s=time_left(), kill_s=kill_s, pacing=pacing)
+            kill_at = now + grace_s if verdict is not None else None
+            if isinstance(verdict, CancelSeen):
+                child.say(Cancel(CANCEL_REASON))
+        if kill_at is not None and now >= kill_at:
+            child.kill()
+        elif verdict is None and not is_draining and time_left() <= drain_s:
+            is_draining = True
+            child.say(Drain())
+    if journal.ended is not None and not isinstance(verdict, CancelSeen):
+        return Said(journal.ended)  # perhaps its very last words, heard after it was killed
+    return verdict or Died(exit)
+
+
+def flush(journal: Journal) -> None:
+    journal.logs.flush()
+    journal.events.flush()
+
+
+def _look(journal: Journal, *, left_s: float, kill_s: float, pacing: Pacing) -> tuple[Verdict | None, float]:
+    """What this moment decides, and how long the child may take to end by itself."""
+    if journal.ended is not None:
+        return Said(journal.ended), pacing.exit_grace_s
+    if journal.broken is not None:
+        return BrokeOff(journal.broken), 0.0
+    if journal.tenure.is_cancel_requested:
+        return CancelSeen(), pacing.cancel_grace_s
+    if left_s <= kill_s:
+        return TimeRanOut(), 0.0
+    return None, 0.0
