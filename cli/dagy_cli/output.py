@@ -30,9 +30,10 @@ class Output:
         """A list. `columns` are what a table or CSV shows; JSON and YAML give every field. `text` replaces the
         table by one line per row.
         """
-        if self.settings.format is Format.JSONL:
+        line = _json if self.settings.format is Format.JSONL else text if self.settings.format is Format.TABLE else None
+        if line is not None:  # as they come
             for row in rows:
-                click.echo(_json(row))
+                click.echo(line(row))
             return
         listed = list(rows)
         if self.settings.format is Format.JSON:
@@ -41,9 +42,6 @@ class Output:
             click.echo(_yaml(listed), nl=False)
         elif self.settings.format is Format.CSV:
             click.echo(_csv(listed, columns), nl=False)
-        elif text is not None:
-            for row in listed:
-                click.echo(text(row))
         else:
             click.echo(_table(listed, columns, self._table_format()))
 
@@ -63,6 +61,10 @@ class Output:
             width = max((len(key) for key in row), default=0)
             for key, value in row.items():
                 click.echo(f"{key:<{width}}  {_cell(value)}")
+
+    def table(self, rows: Sequence[Row], columns: Sequence[str]) -> str:
+        """A table as text, for answers that hold more than it."""
+        return _table(rows, columns, self._table_format())
 
     def answer(self, text: str) -> None:
         """A line of the answer itself, whatever the format: a log line, a path."""

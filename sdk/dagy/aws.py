@@ -53,7 +53,13 @@ class Aws:
         import boto3  # a lazy door: 200 ms that most commands need not pay
         from botocore.config import Config  # a lazy door: see above
 
-        config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 3})
+        config = Config(
+            connect_timeout=5,
+            read_timeout=60,
+            retries={"mode": "standard", "max_attempts": 3},
+            # An emulator's host has no names below it for virtual-hosted buckets.
+            s3={"addressing_style": "path"} if self.endpoint_url else None,
+        )
         options: dict[str, Any] = {"region_name": self.region, "config": config}
         if self.endpoint_url is not None:
             options["endpoint_url"] = self.endpoint_url

@@ -33,8 +33,7 @@ def build(
       dagy build pipelines/etl.py:daily_etl
       dagy build flows/main.py:my_flow --output-dir dist --include 'data/*.csv'
     """
-    from dagy.artifact import build_artifact, load_target  # lazy doors: they load the user's code
-
+    from dagy.artifact import build_artifact, load_target
     from dagy.parameters import coerce_text, describe
 
     texts = pairs("param", params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def deploy(
         prefix=prefix.strip("/"),
         is_forced=force,
     )
-    check(options)
+    check(options, now=time.time())
     profile, client = session.profile, session.client_or_none
     if not dry_run:
         _confirm_production(session, profile, yes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +14,20 @@ from dagy.core.spec import FlowSpec
 
 if TYPE_CHECKING:
     from dagy.artifact import LocalArtifact
-    from dagy.authoring import Flow
+    from dagy.authoring.flows import Flow
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`sha256` is the hex digest of the zip. `namespace` None: only the zip is known, not where its source stood."""
+    """`sha256` is the hex digest of the zip. `is_version_pinned`: the author chose the version, so a deploy cannot."""
 
     path: Path
     spec: FlowSpec
     code_hash: str
     sha256: str
     size_bytes: int
-    namespace: str | None = None
+    namespace: str = ""
+    is_version_pinned: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -47,23 +47,26 @@ def from_zip(path: Path) -> Candidate:
         code_hash=contents.metadata.code_hash,
         sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
+        namespace=contents.metadata.namespace,
+        is_version_pinned=contents.metadata.is_version_pinned,
     )
 
 
-def from_artifact(artifact: LocalArtifact, *, namespace: str | None = None) -> Candidate:
+def from_artifact(artifact: LocalArtifact) -> Candidate:
     return Candidate(
         path=artifact.path,
         spec=artifact.spec,
         code_hash=artifact.code_hash,
         sha256=artifact.sha256,
         size_bytes=artifact.path.stat().st_size,
-        namespace=namespace,
+        namespace=artifact.metadata.namespace,
+        is_version_pinned=artifact.metadata.is_version_pinned,
         warnings=tuple(artifact.warnings),
     )
 
 
 def from_flow(
-    flow: Flow,
+    flow: Flow[..., Any],
     *,
     version: str | None = None,
     include: Sequence[str] = (),
@@ -74,26 +77,11 @@ def from_flow(
     artifact = build_artifact(
         flow, output_dir=output_dir, include=include, version=version, flow_kwargs=dict(flow_kwargs or {})
     )
-    source = getattr(flow.fn, "__code__", None)
-    namespace = derived_namespace(Path(source.co_filename), Path.cwd()) if source else None
-    return from_artifact(artifact, namespace=namespace)
+    return from_artifact(artifact)
 
 
-def load(target: str) -> Path | Flow:
+def load(target: str) -> Path | Flow[..., Any]:
     """What `dagy deploy` was pointed at: an artifact's path, or a flow loaded from `<path>:<flow_fn>` or `<path>`."""
     if target.endswith(".zip"):
         return Path(target)
     return load_target(target)
-
-
-def derived_namespace(source: Path, cwd: Path) -> str:
-    """The folder of the source file relative to `cwd`; of one that is not below it, relative to its git root; else
-    nothing. What cannot stand in a namespace becomes '-'.
-    """
-    folder, here = source.resolve().parent, cwd.resolve()
-    if folder.is_relative_to(here):
-        relative = folder.relative_to(here)
-    else:
-        root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
-        relative = folder.relative_to(root) if root else Path()
-    return "/".join(re.sub(r"[^A-Za-z0-9_.\-]", "-", part) for part in relative.parts)

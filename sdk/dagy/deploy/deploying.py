@@ -59,7 +59,7 @@ def deploy_candidate(
     Raises: InvalidInput and ArtifactMismatch before anything was written; APIError, and what `dagy.aws.translated`
     raises, with the steps reported so far done.
     """
-    check(options)
+    check(options, now=now())
     report(StepDone("Checked", "parameters, names, schedule"))
     deployed = _look(candidate, options, client)
     plan = make_plan(candidate, deployed, options)
@@ -105,7 +105,7 @@ def _look(candidate: Candidate, options: DeployOptions, client: DagyClient | Non
         return Deployed()
     deployment = _if_there(lambda: client.get_deployment(options.deployment or name))
     flow = _if_there(lambda: client.get_flow(name, version))
-    if flow is not None:
+    if flow is not None and flow.flow_version == version:
         return Deployed(flow, flow, deployment)
     if deployment is not None and deployment.flow_name == name:
         old_version = deployment.flow_version

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +19,12 @@ from dagy.local import run_local
 
 if TYPE_CHECKING:
     from dagy.artifact import LocalArtifact
-    from dagy.authoring import Flow
+    from dagy.authoring.flows import Flow
     from dagy.local import LocalRunContext
 
 
 def deploy_flow(
-    flow: Flow,
+    flow: Flow[..., Any],
     name: str | None = None,
     *,
     bucket: str | None = None,
@@ -58,13 +60,13 @@ def deploy_flow(
         default_executor=default_executor,
         is_forced=force,
     )
-    check(options)
+    check(options, now=time.time())
     candidate = from_flow(flow, version=flow_version, flow_kwargs=flow_kwargs)
     client = DagyClient(url, profile=profile.name)
     return deploy_candidate(candidate, options, store=S3Store(profile, bucket=bucket), client=client)
 
 
-def run_flow(flow: Flow, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> m.RunResponse | LocalRunContext:
+def run_flow(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> m.RunResponse | LocalRunContext:
     """Start a run of the deployment that has the flow's name, when an API is configured; else run it here.
 
     Positional arguments are sent under the names of the flow's parameters.
@@ -73,7 +75,7 @@ def run_flow(flow: Flow, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> m.
     url = resolve_api_url(profile)
     if url is None:
         return run_local(flow, args, dict(kwargs))
-    bound = flow.signature.bind_partial(*args, **kwargs).arguments
+    bound = inspect.signature(flow.fn).bind_partial(*args, **kwargs).arguments
     return DagyClient(url, profile=profile.name).trigger_run({"deployment": flow.name, "parameters": bound})
 
 

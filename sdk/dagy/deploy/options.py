@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dagy.core.errors import InvalidInput
+from dagy.core.errors import InvalidInput, InvalidSchedule
 from dagy.core.names import checked_name
 from dagy.core.sizes import ExecutionMode, Executor
 from dagy.schedules import checked_timezone, parse_schedule
@@ -73,8 +73,10 @@ def schedule_change(expression: str | None, timezone: str | None, *, is_removed:
     return Replace(expression, timezone)
 
 
-def check(options: DeployOptions) -> None:
-    """Raises: InvalidInput for the first option that cannot be meant, naming it and the rule."""
+def check(options: DeployOptions, *, now: float) -> None:
+    """Raises: InvalidInput for the first option that cannot be meant, naming it and the rule; a schedule that fires no
+    more after `now` is one.
+    """
     for kind, value in (
         ("deployment name", options.deployment),
         ("flow name", options.flow_name),
@@ -94,7 +96,9 @@ def check(options: DeployOptions) -> None:
         case Replace(expression=None, timezone=str(timezone)):
             checked_timezone(timezone)
         case Replace(expression=str(expression), timezone=timezone):
-            parse_schedule(expression, timezone or DEFAULT_TIMEZONE)
+            schedule = parse_schedule(expression, timezone or DEFAULT_TIMEZONE)
+            if not schedule.next_times(now, 1):
+                raise InvalidSchedule(f"Schedule {expression!r} lies in the past", "Give a time that is to come.")
 
 
 def _check_tags(tags: Mapping[str, str]) -> None:

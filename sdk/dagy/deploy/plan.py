@@ -10,10 +10,11 @@ from dagy.client import models as m
 from dagy.core.errors import ArtifactMismatch, InvalidFlow, InvalidInput
 from dagy.core.names import checked_name
 from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE
-from dagy.core.spec import DEFAULT_VERSION, FlowSpec
+from dagy.core.spec import FlowSpec
 from dagy.deploy.candidate import Candidate
 from dagy.deploy.changes import flow_changes, settings_changes, short
 from dagy.deploy.options import DEFAULT_TIMEZONE, DeployOptions, Keep, Remove, Replace
+from dagy.parameters import check_values
 
 SETTINGS: Final = (
     "execution_mode",
@@ -91,8 +92,7 @@ def target_version(candidate: Candidate, options: DeployOptions) -> tuple[str, s
     """
     name, version = candidate.spec.name, candidate.spec.version
     wanted_name, wanted_version = options.flow_name or name, options.flow_version or version
-    is_pinned = version != DEFAULT_VERSION
-    if wanted_name != name or (is_pinned and wanted_version != version):
+    if wanted_name != name or (candidate.is_version_pinned and wanted_version != version):
         raise ArtifactMismatch(f"{wanted_name}:{wanted_version}", f"{name}:{version}")
     return name, wanted_version
 
@@ -103,10 +103,14 @@ def artifact_key(prefix: str, flow_name: str, flow_version: str) -> str:
 
 
 def make_plan(candidate: Candidate, deployed: Deployed, options: DeployOptions) -> Plan:
-    """Raises: ArtifactMismatch; InvalidInput for a time zone without a schedule."""
+    """Raises: ArtifactMismatch; InvalidInput for a time zone without a schedule; MissingParameter for a schedule of a
+    flow that needs parameters which nobody would give.
+    """
     name, version = target_version(candidate, options)
     deployment_name = checked_name("deployment name", options.deployment or name)
     settings = _settings(deployed.deployment, options)
+    if settings["schedule"] is not None:
+        check_values(candidate.spec.parameters, settings["parameters"])  # a schedule gives no parameters
     is_same_code = deployed.flow is not None and deployed.flow.code_hash == candidate.code_hash
     is_code_skipped = is_same_code and not options.is_forced
     steps: list[Step] = []
@@ -198,7 +202,7 @@ def _namespace(candidate: Candidate, deployed: Deployed, options: DeployOptions)
         return options.namespace
     if known is not None and known.namespace is not None:
         return known.namespace
-    return candidate.namespace or ""
+    return candidate.namespace
 
 
 def _changes(candidate: Candidate, deployed: Deployed, settings: dict[str, Any]) -> list[str]:

@@ -1,0 +1,151 @@
+"""`dagy config`: the profiles, shown, asked for, or set from a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+import click
+
+from dagy.core.errors import DagyError
+from dagy_cli.lazy import Group
+from dagy_cli.session import Session, pass_session
+from dagy_cli.settings import Command
+
+TRIES = 3
+COLUMNS = ["name", "api_url", "stage", "region", "table_format", "last_updated", "default"]
+
+
+@click.group("config", cls=Group, helps_alone=False, short_help="Profiles: which environment commands talk to.")
+@click.pass_context
+def config(ctx: click.Context) -> None:
+    """Profiles: which environment commands talk to.
+
+    Alone, it asks for a profile and writes it.
+    """
+    if ctx.invoked_subcommand is None:
+        _ask()
+
+
+@config.command("show", cls=Command)
+@click.option("--origin", is_flag=True, help="Also where each value comes from.")
+@pass_session
+def show(session: Session, origin: bool) -> None:
+    """The settings in force."""
+    from dagy.config import explain
+
+    settings = explain(session.settings.profile)
+    if origin:
+        session.out.items([asdict(setting) for setting in settings], ["name", "value", "origin"])
+    else:
+        session.out.item({setting.name: setting.value for setting in settings})
+
+
+@config.command("list", cls=Command)
+@pass_session
+def list_profiles(session: Session) -> None:
+    """All profiles."""
+    from dagy.config import read_config
+
+    known = read_config()
+    rows = [{**asdict(p), "default": name == known.default_profile} for name, p in known.profiles.items()]
+    session.out.items(rows, COLUMNS)
+
+
+@config.command("set", cls=Command)
+@click.argument("name")
+@click.option("--api-url", metavar="URL", help="Where its API is.")
+@click.option("--app-url", metavar="URL", help="Where its web app is.")
+@click.option("--table-format", metavar="FORMAT", help="How tables look: a format of tabulate.")
+@click.option("--stage", help="The stage it points to.")
+@click.option("--region", help="The AWS region of the stage.")
+@click.option("--endpoint-url", metavar="URL", help="Where AWS is, when it is an emulator.")
+@click.option("--default", "is_default", is_flag=True, help="Make it the default profile.")
+@pass_session
+def set_profile(
+    session: Session,
+    name: str,
+    api_url: str | None,
+    app_url: str | None,
+    table_format: str | None,
+    stage: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    is_default: bool,
+) -> None:
+    """Create a profile, or change what is given of it."""
+    from dagy.config import write_profile
+
+    profile = write_profile(
+        name,
+        api_url=api_url,
+        app_url=app_url,
+        table_format=_known_format(table_format) if table_format else None,
+        stage=stage,
+        region=region,
+        endpoint_url=endpoint_url,
+        is_default=is_default,
+    )
+    session.out.item(asdict(profile), text="Configuration saved.")
+
+
+@config.command("use", cls=Command)
+@click.argument("name")
+@pass_session
+def use(session: Session, name: str) -> None:
+    """Make a profile the default one."""
+    from dagy.config import set_default_profile
+
+    set_default_profile(name)
+    session.out.item({"default_profile": name}, text=f"Default profile: {name}")
+
+
+@config.command("delete", cls=Command)
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def delete(session: Session, name: str, yes: bool) -> None:
+    """Forget a profile and its API key. The stage it points to stays."""
+    from dagy.config import delete_profile
+
+    session.confirm(f"Forget the profile {name} and its API key?", is_yes=yes)
+    delete_profile(name)
+    session.out.item({"name": name, "deleted": True}, text=f"Deleted {name}")
+
+
+def _ask() -> None:
+    """Each question is asked a few times at most, and not at all when nobody can answer."""
+    from dagy.config import DEFAULT_TABLE_FORMAT, checked_profile_name, checked_url, read_config, write_profile
+
+    try:
+        is_first = not read_config().profiles
+    except DagyError as error:
+        click.echo(f"{error}\nIt will be set aside and a fresh one started.", err=True)
+        is_first = True
+    if is_first:
+        click.echo("No profiles found. Creating the first profile.")
+    name = _answer("Enter profile name", checked_profile_name)
+    url = _answer("Enter Dagy API URL", checked_url)
+    table_format = _answer("Table format", _known_format, default=DEFAULT_TABLE_FORMAT)
+    is_default = is_first or click.confirm("Make it the default profile?", default=False)
+    write_profile(name, api_url=url, table_format=table_format, is_default=is_default)
+    click.echo("Configuration saved.")
+
+
+def _answer(question: str, check: Callable[[str], str], *, default: str | None = None) -> str:
+    for _ in range(TRIES):
+        try:
+            return check(click.prompt(question, default=default, type=str))
+        except DagyError as error:
+            click.echo(f"{error}. {error.hint or ''}", err=True)
+    raise click.UsageError(f"No usable answer to '{question}' after {TRIES} tries; nothing was written.")
+
+
+def _known_format(name: str) -> str:
+    from tabulate import tabulate_formats
+
+    from dagy.core.errors import InvalidInput
+
+    if name not in tabulate_formats:
+        raise InvalidInput(f"Unknown table format '{name}'", f"One of {', '.join(tabulate_formats)}.")
+    return name

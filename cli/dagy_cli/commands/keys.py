@@ -1,0 +1,109 @@
+"""`dagy keys`: the API keys of a stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from dagy_cli.lazy import Group
+from dagy_cli.session import Session, pass_session
+from dagy_cli.settings import Command
+
+COLUMNS = ["id", "name", "role", "created_at", "created_by", "expires_at", "revoked_at"]
+keys = Group("keys", help="API keys of a stage.")
+
+
+@keys.command("create", cls=Command)
+@click.option("--name", default="cli", show_default=True, help="What the key is for, to tell it from others.")
+@click.option(
+    "--role", type=click.Choice(["viewer", "developer", "admin"]), help="What it may do.  [default: developer]"
+)
+@click.option("--admin", is_flag=True, help="Short for --role admin.")
+@click.option("--expires-in-days", type=click.IntRange(1, 3650), default=90, show_default=True, help="Its life.")
+@click.option("--never-expires", is_flag=True, help="It lives until it is revoked.")
+@click.option(
+    "--via-aws", is_flag=True, help="Make it with AWS credentials instead of a key: the way to the first one."
+)
+@click.option("--stage", help="The stage to make it in, with --via-aws.  [default: the profile's, or dev]")
+@click.option("--save-profile", is_flag=True, help="Keep it in the profile, which is written too with --via-aws.")
+@pass_session
+def create(
+    session: Session,
+    name: str,
+    role: str | None,
+    admin: bool,
+    expires_in_days: int,
+    never_expires: bool,
+    via_aws: bool,
+    stage: str | None,
+    save_profile: bool,
+) -> None:
+    """Make an API key. It is shown once; only its hash is kept.
+
+    \b
+    Examples:
+      dagy keys create --name ci --role developer
+      dagy keys create --name me --admin --via-aws --stage dev --save-profile
+    """
+    if admin and role not in (None, "admin"):
+        raise click.UsageError(f"--admin contradicts --role {role}.")
+    if stage and not via_aws:
+        raise click.UsageError("--stage goes with --via-aws; without it the profile says where.")
+    wanted = {
+        "name": name,
+        "role": "admin" if admin else role or "developer",
+        "expires_in_days": None if never_expires else expires_in_days,
+    }
+    if via_aws:
+        made, saved_in = _create_via_aws(session, wanted, stage, is_saved=save_profile)
+    else:
+        made, saved_in = _create_via_api(session, wanted, is_saved=save_profile)
+    session.out.item(made, text=f"Saved in profile {saved_in}" if saved_in else str(made["key"]))
+    if not saved_in:
+        session.out.remark("Keep it now: it is not shown again.")
+
+
+@keys.command("list", cls=Command)
+@pass_session
+def list_keys(session: Session) -> None:
+    """List all keys, newest first, revoked ones included."""
+    session.out.items((msgspec.to_builtins(key) for key in session.client.iter_keys()), COLUMNS)
+
+
+@keys.command("revoke", cls=Command)
+@click.argument("key_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def revoke(session: Session, key_id: str, yes: bool) -> None:
+    """Make a key worthless, for ever."""
+    session.confirm(f"Revoke the key {key_id}?", is_yes=yes)
+    revoked = session.client.revoke_key(key_id)
+    if revoked.warning:
+        session.out.warning(revoked.warning)
+    session.out.item(msgspec.to_builtins(revoked), text=f"Revoked {revoked.id} ({revoked.name})")
+
+
+def _create_via_api(session: Session, wanted: dict[str, Any], *, is_saved: bool) -> tuple[dict[str, Any], str | None]:
+    from dagy.client.models import KeyCreateRequest
+    from dagy.config import write_profile
+
+    profile = session.profile
+    if is_saved and profile.name is None:
+        raise click.UsageError("There is no profile to keep it in. Make one: dagy config")
+    made: dict[str, Any] = msgspec.to_builtins(session.client.create_key(KeyCreateRequest(**wanted)))
+    if is_saved and profile.name is not None:
+        write_profile(profile.name, api_key=made["key"])
+    return made, profile.name if is_saved else None
+
+
+def _create_via_aws(
+    session: Session, wanted: dict[str, Any], stage: str | None, *, is_saved: bool
+) -> tuple[dict[str, Any], str | None]:
+    from dagy_cli.first_key import mint_with_aws_credentials
+
+    made = mint_with_aws_credentials(session.settings.profile, stage, wanted)
+    if not is_saved:
+        return made.key, None
+    return made.key, made.save_profile(session.settings.profile)

@@ -1,0 +1,117 @@
+"""`dagy runs`: what ran, what came of it, and stopping what runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from dagy.core.errors import InvalidInput, NotFound
+from dagy.core.states import Status
+from dagy_cli.lazy import Group
+from dagy_cli.local_runs import local_runs
+from dagy_cli.locating import Located, locate, run_options, where_options
+from dagy_cli.run_sources import RemoteRuns, Runs, Wanted, row
+from dagy_cli.run_text import run_text
+from dagy_cli.session import Session, pass_session
+from dagy_cli.settings import Command
+
+COLUMNS = ["run_id", "status", "started_at", "flow"]
+REMOTE_COLUMNS = ["run_id", "status", "started_at", "flow", "deployment", "trigger"]
+runs = Group("runs", help="Runs, here or in a stage.")
+
+
+@runs.command("list", cls=Command)
+@where_options
+@click.option("--limit", type=click.IntRange(1, 10000), default=20, show_default=True, help="At most so many.")
+@click.option("--status", type=click.Choice([s.value for s in Status], case_sensitive=False), help="Only these.")
+@click.option("--flow", metavar="NAME", help="Only runs of this flow.")
+@click.option("--deployment", metavar="NAME", help="Only runs of this deployment (remote).")
+@pass_session
+def list_runs(
+    session: Session, place: str | None, limit: int, status: str | None, flow: str | None, deployment: str | None
+) -> None:
+    """List runs, newest first: those of this machine, or with --remote those of the stage.
+
+    \b
+    Examples:
+      dagy runs list --status FAILED
+      dagy runs list --remote --deployment my-etl --format json
+    """
+    if deployment and place != "remote":
+        raise click.UsageError("--deployment goes with --remote: local runs have none.")
+    source: Runs = RemoteRuns(session.client) if place == "remote" else local_runs()
+    found = source.list(Wanted(most=limit, status=status, flow=flow, deployment=deployment))
+    rows = ({**run, "flow": f"{run['flow_name']}:{run['flow_version']}"} for run in found)
+    session.out.items(rows, REMOTE_COLUMNS if source.is_remote else COLUMNS)
+
+
+@runs.command("show", cls=Command)
+@run_options
+@pass_session
+def show(session: Session, run_id: str | None, last: bool, place: str | None) -> None:
+    """Show a run and its tasks."""
+    located = locate(session, run_id, last=last, place=place)
+    run = located.runs.show(located.run_id)
+    session.out.item(run, text=run_text(run, session.out.table))
+
+
+@runs.command("cancel", cls=Command)
+@run_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def cancel(session: Session, run_id: str | None, last: bool, place: str | None, yes: bool) -> None:
+    """Cancel a run of the stage. What it has finished stays; what is running is stopped within seconds."""
+    located = _remote(locate(session, run_id, last=last, place=place or "remote"), "cancel it where it runs: Ctrl+C")
+    session.confirm(f"Cancel the run {located.run_id}?", is_yes=yes)
+    run = session.client.cancel_run(located.run_id)
+    session.out.item(row(run), text=f"Cancelling {run.run_id} status={run.status}")
+
+
+@runs.command("events", cls=Command)
+@run_options
+@click.option("--limit", type=click.IntRange(1), help="At most so many.  [default: all]")
+@pass_session
+def events(session: Session, run_id: str | None, last: bool, place: str | None, limit: int | None) -> None:
+    """What happened in a run of the stage, oldest first."""
+    located = _remote(locate(session, run_id, last=last, place=place or "remote"), "see its log: dagy logs")
+    found: list[dict[str, object]] = []
+    after: str | None = None
+    while True:
+        page = session.client.list_events(located.run_id, after=after)
+        found += [row(event) for event in page.items]
+        after = page.next_cursor
+        if after is None or (limit is not None and len(found) >= limit):
+            break
+    session.out.items(found[:limit], ["at", "type", "task_run_id", "attempt", "data"])
+
+
+@runs.command("result", cls=Command)
+@run_options
+@click.option("--task", metavar="ID", help="The result of this task run.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Save it to this file as it is stored.")
+@pass_session
+def result(
+    session: Session, run_id: str | None, last: bool, place: str | None, task: str | None, output: Path | None
+) -> None:
+    """What a run's flow returned, or one of its tasks, as JSON.
+
+    A result that is no JSON, or too large for an answer, can be saved with --output.
+    """
+    located = locate(session, run_id, last=last, place=place)
+    value = located.runs.result(located.run_id, task)
+    if output is not None:
+        output.write_bytes(value.data())
+        session.out.remark(f"Saved {output}")
+    elif value.json is None:
+        raise InvalidInput(f"The result is {value.codec}, not JSON", "Save it with --output FILE.")
+    else:
+        sys.stdout.write(msgspec.json.format(value.json, indent=2).decode() + "\n")
+
+
+def _remote(located: Located, instead: str) -> Located:
+    if not located.runs.is_remote:
+        raise NotFound("remote run", located.run_id, f"It is a run of this machine; {instead}")
+    return located

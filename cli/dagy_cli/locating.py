@@ -1,0 +1,58 @@
+"""Which run is meant: an id, the beginning of one, or the newest; here first, then in the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from dagy_cli.local_runs import local_runs
+from dagy_cli.run_sources import RemoteRuns, Runs, not_found
+from dagy_cli.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One run, and the place it is in."""
+
+    runs: Runs
+    run_id: str
+
+
+def where_options(command: F) -> F:
+    """`--remote` and `--local`, as `place`: None when neither is given."""
+    command = click.option("--remote", "place", flag_value="remote", help="In the stage of the profile.")(command)
+    return click.option("--local", "place", flag_value="local", help="On this machine.")(command)
+
+
+def run_options(command: F) -> F:
+    """The argument `run_id`, `--last`, and where to look."""
+    command = click.option("--last", is_flag=True, help="The newest run.")(where_options(command))
+    return click.argument("run_id", required=False)(command)
+
+
+def locate(session: Session, run_id: str | None, *, last: bool, place: str | None) -> Located:
+    """Look here first, then in the stage when one is configured. The newest run is the newest here, unless `--remote`.
+
+    Raises: UsageError for neither an id nor `--last`, or both; NotFound; InvalidInput for an ambiguous prefix.
+    """
+    if (run_id is None) == (not last):
+        raise click.UsageError("Give a run id, its first 8 characters or more, or --last.")
+    for runs in _places(session, place):
+        found = runs.latest() if run_id is None else runs.find(run_id)
+        if found is not None:
+            return Located(runs, found)
+    raise not_found(run_id or "none has been started yet")
+
+
+def _places(session: Session, place: str | None) -> Iterator[Runs]:
+    if place != "remote":
+        yield local_runs()
+    if place == "remote":
+        yield RemoteRuns(session.client)
+    elif place is None and (client := session.client_or_none) is not None:
+        yield RemoteRuns(client)

@@ -1,0 +1,34 @@
+"""A run as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+TASK_COLUMNS = ["task_run_id", "task_name", "status", "attempt", "duration_s", "peak_mib"]
+
+
+def run_text(run: Row, table: Callable[[Sequence[Row], Sequence[str]], str]) -> str:
+    """The run, its tasks, and why it failed."""
+    lines = [
+        f"Run: {run['run_id']} status={run['status']} flow={run['flow_name']}:{run['flow_version']}",
+        f"Start: {run.get('started_at') or '-'} End: {run.get('ended_at') or '-'}",
+    ]
+    if run.get("deployment"):
+        mode = f"{run['execution_mode']}, {run['isolation']}"
+        lines.append(f"Deployment: {run['deployment']} ({mode}) trigger={run['trigger']}")
+    if run.get("parameters"):
+        lines.append("Parameters: " + " ".join(f"{key}={value}" for key, value in run["parameters"].items()))
+    if run.get("tasks"):
+        lines.append(table(run["tasks"], TASK_COLUMNS))
+    if run.get("error"):
+        lines.append(f"{run['error']['error_type']}: {run['error']['message']}")
+    if run.get("result") is not None:
+        lines.append(f"Result: {_short(run['result'])}")
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 500 else f"{text[:500]}… (dagy runs result shows all)"

@@ -1,0 +1,116 @@
+"""Following a run of a stage to its end: what its tasks do and what it writes, as it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from dagy.client import models as m
+from dagy.client.http import DagyClient
+from dagy.core.errors import WaitTimedOut
+from dagy.core.states import FINAL
+
+FIRST_PAUSE_S: Final = 0.3
+LONGEST_PAUSE_S: Final = 2.0
+FINAL_NAMES: Final = frozenset(status.value for status in FINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChanged:
+    """A task is in another state than it was when last asked about, or in another attempt."""
+
+    task: m.TaskRunResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    line: m.LogLine
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last of what there is to see."""
+
+    run: m.RunResponse
+
+
+Seen = TaskChanged | Wrote | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, `timeout_s` None meaning for ever, and how. Pauses grow while nothing happens."""
+
+    timeout_s: float | None = None
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+def watch(client: DagyClient, run_id: str, patience: Patience, *, with_tasks: bool = True) -> Iterator[Seen]:
+    """What happens in the run until it has ended and all it wrote was seen.
+
+    Raises: WaitTimedOut when it has not ended in time; it goes on then.
+    """
+    started_at, pause_s = patience.clock(), FIRST_PAUSE_S
+    known: dict[str, tuple[str, int]] = {}
+    cursor: str | None = None
+    while True:
+        run = client.get_run(run_id)  # before the rest: what is read after the end is all there is
+        seen: list[Seen] = []
+        if with_tasks:
+            seen += _changed(client, run_id, known)
+            lines, cursor = _written(client, run_id, cursor)
+            seen += lines
+        yield from seen
+        if run.status in FINAL_NAMES:
+            yield Ended(run)
+            return
+        waited_s = patience.clock() - started_at
+        if patience.timeout_s is not None and waited_s >= patience.timeout_s:
+            raise WaitTimedOut(f"The end of run {run_id}", patience.timeout_s)
+        pause_s = FIRST_PAUSE_S if seen else min(pause_s * 1.5, LONGEST_PAUSE_S)
+        left_s = pause_s if patience.timeout_s is None else max(0.0, patience.timeout_s - waited_s)
+        patience.sleep(min(pause_s, left_s))
+
+
+def follow_log(
+    client: DagyClient, run_id: str, task_run_id: str | None, *, is_followed: bool, patience: Patience
+) -> Iterator[m.LogLine]:
+    """The run's lines: those there are, and with `is_followed` those to come, until the run has ended."""
+    cursor: str | None = None
+    pause_s = FIRST_PAUSE_S
+    while True:
+        page = client.get_logs(run_id, after=cursor, task_run_id=task_run_id)
+        yield from page.items
+        is_at_end = not page.items and page.next_cursor == cursor
+        cursor = page.next_cursor
+        if page.is_complete or (is_at_end and not is_followed):
+            return
+        if is_at_end:
+            patience.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+        else:
+            pause_s = FIRST_PAUSE_S
+
+
+def _changed(client: DagyClient, run_id: str, known: dict[str, tuple[str, int]]) -> list[Seen]:
+    """Tasks that are not as they were; `known` is brought up to date. Tasks that still wait are not news."""
+    changed: list[Seen] = []
+    for task in client.iter_task_runs(run_id):
+        state = (task.status, task.attempt)
+        if known.get(task.task_run_id, ("PENDING", 0)) != state:
+            changed.append(TaskChanged(task))
+        known[task.task_run_id] = state
+    return changed
+
+
+def _written(client: DagyClient, run_id: str, cursor: str | None) -> tuple[list[Seen], str]:
+    lines: list[Seen] = []
+    while True:
+        page = client.get_logs(run_id, after=cursor)
+        lines += [Wrote(line) for line in page.items]
+        if not page.items or page.is_complete:
+            return lines, page.next_cursor
+        cursor = page.next_cursor
