@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Final
+
+_chosen: Final[ContextVar[Path | None]] = ContextVar("dagy.local_dir", default=None)
 
 
 def local_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """`DAGY_LOCAL_DIR`, else `~/.dagy`. It need not exist."""
+    """What `using_local_dir` says, else `DAGY_LOCAL_DIR`, else `~/.dagy`. It need not exist."""
+    if (chosen := _chosen.get()) is not None:
+        return chosen
     given = environ.get("DAGY_LOCAL_DIR")
     return Path(given).expanduser() if given else Path.home() / ".dagy"
+
+
+@contextmanager
+def using_local_dir(path: Path) -> Iterator[None]:
+    """In the block, and in this thread or task only, everything local is below `path`."""
+    token = _chosen.set(path)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)

@@ -1,0 +1,216 @@
+"""The local cloud: the AWS emulator with stage `local` provisioned into it, and a profile and a key for it.
+
+    cloud = LocalCloud(Path("~/.dagy").expanduser())
+    status = cloud.start()
+    ...
+    cloud.stop()
+
+The stage is made by the same `cdk bootstrap` and `cdk deploy` as any other. What the emulator knows it writes to disk
+when it is stopped, and a hash of what was deployed lies in it beside the rest, so that a second start deploys only
+what changed. After a crash it knows what it knew at the last stop; `start` then deploys again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dagy.aws import Aws, translated
+from dagy.config import write_profile
+from dagy.core.errors import NotFound, Unauthenticated
+from dagy.credentials import read_credentials
+from dagy.local.paths import using_local_dir
+from dagy.manifest import Manifest, read_manifest
+from dagy.private_files import locked
+from dagy_infra.assets import build_assets, target_of
+from dagy_infra.cdk_cli import Report
+from dagy_infra.emulator import Emulator, Running
+from dagy_infra.provision import Place, deploy
+from dagy_infra.stages import LOCAL_STAGE, StageConfig, stage_config
+from dagy_infra.stages import Emulator as EmulatorTarget
+from dagy_runtime.adapters.aws.clients import Clients
+from dagy_runtime.adapters.aws.keys import DynamoKeys
+from dagy_runtime.adapters.aws.system import RandomIds, SystemClock
+from dagy_runtime.adapters.aws.table import Table
+from dagy_runtime.engine.keys import authenticate, mint_key
+from dagy_runtime.values import Role
+
+REGION: Final = "us-east-1"
+_FINGERPRINT: Final = f"/dagy/{LOCAL_STAGE}/fingerprint"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudStatus:
+    """What runs. `manifest` None: the emulator runs, the stage is not in it (yet)."""
+
+    endpoint_url: str
+    pid: int
+    enforces_iam: bool
+    log: Path
+    manifest: Manifest | None = None
+    admin_key: str | None = field(default=None, repr=False)
+
+    @property
+    def api_url(self) -> str | None:
+        return self.manifest.api_url if self.manifest else None
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+class LocalCloud:
+    """One cloud per `home`, the folder that `DAGY_LOCAL_DIR` otherwise names. Nothing runs before `start`."""
+
+    def __init__(
+        self,
+        home: Path,
+        port: int | None = None,
+        enforce_iam: bool = False,
+        *,
+        emulator_environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home: Final = home
+        self._port = port
+        self._enforces_iam = enforce_iam
+        folder = home / "cloud"
+        self._emulator: Final = Emulator(folder, folder / "venv", dict(emulator_environ or {}))
+
+    def start(self, report: Report = _silent) -> CloudStatus:
+        """Start what does not run, deploy what changed, write profile `local`. A repeat changes nothing.
+
+        Somebody else who starts the same cloud meanwhile is waited for. When it fails, the emulator stays up for
+        whoever wants to look; a repeat goes on from there.
+        """
+        with self._changing():
+            running = self._emulator.start(port=self._port, enforces_iam=self._enforces_iam, report=report)
+            place = self._place(running)
+            manifest = self._provisioned(place, report)
+            return self._status(running, manifest, self._admin_key(place.aws, manifest, report))
+
+    def stop(self, report: Report = _silent) -> bool:
+        """Stop the emulator and all it started. Whether there was anything to stop."""
+        with self._changing():
+            return self._emulator.stop(report)
+
+    def reset(self, report: Report = _silent) -> CloudStatus | None:
+        """Empty it. When it was running, it runs again afterwards, freshly provisioned."""
+        with self._changing():
+            was_running = self._emulator.stop(report)
+            self._emulator.forget()
+        return self.start(report) if was_running else None
+
+    def status(self) -> CloudStatus | None:
+        """None when it does not run."""
+        running = self._emulator.running()
+        if running is None:
+            return None
+        try:
+            manifest = read_manifest(LOCAL_STAGE, self._place(running).aws)
+        except NotFound:
+            return self._status(running, None, None)
+        with using_local_dir(self.home):
+            return self._status(running, manifest, read_credentials().api_keys.get(LOCAL_STAGE))
+
+    @property
+    def log(self) -> Path:
+        """What the emulator and the functions in it have written."""
+        return self._emulator.log
+
+    def _changing(self) -> AbstractContextManager[None]:
+        return locked(self._emulator.home / "cloud")
+
+    def _place(self, running: Running) -> Place:
+        stage = stage_config(LOCAL_STAGE, emulator=EmulatorTarget(running.endpoint_url, running.enforces_iam))
+        return Place(stage, Aws(REGION, running.endpoint_url), self._emulator.home / "cdk")
+
+    def _status(self, running: Running, manifest: Manifest | None, admin_key: str | None) -> CloudStatus:
+        return CloudStatus(
+            running.endpoint_url, running.process.pid, running.enforces_iam, self.log, manifest, admin_key
+        )
+
+    def _provisioned(self, place: Place, report: Report) -> Manifest:
+        wanted = _fingerprint(place.stage, report)
+        ssm = place.aws.client("ssm")
+        with translated("reading what was deployed"):
+            standing = {p["Name"]: p["Value"] for p in ssm.get_parameters(Names=[_FINGERPRINT])["Parameters"]}
+        if standing.get(_FINGERPRINT) == wanted:
+            return read_manifest(LOCAL_STAGE, place.aws)
+        manifest = deploy(place, report)
+        _allow_recursion(place)
+        with translated("noting what was deployed"):
+            ssm.put_parameter(Name=_FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
+        return manifest
+
+    def _admin_key(self, aws: Aws, manifest: Manifest, report: Report) -> str:
+        """The key in the profile, when the stage still knows it; else a new one."""
+        keys, clock = DynamoKeys(Table(_Clients(aws), manifest.table)), SystemClock()
+        with using_local_dir(self.home):
+            text = read_credentials().api_keys.get(LOCAL_STAGE)
+            if text is None or not _is_valid(keys, clock, text):
+                report(f"Making an admin key and profile '{LOCAL_STAGE}'")
+                _, text = mint_key(
+                    keys,
+                    clock,
+                    RandomIds(),
+                    name="local cloud",
+                    role=Role.ADMIN,
+                    expires_in_days=None,
+                    created_by="dagy local start",
+                )
+            write_profile(
+                LOCAL_STAGE,
+                api_url=manifest.api_url,
+                stage=LOCAL_STAGE,
+                region=REGION,
+                endpoint_url=aws.endpoint_url,
+                api_key=text,
+            )
+        return text
+
+
+def _is_valid(keys: DynamoKeys, clock: SystemClock, text: str) -> bool:
+    try:
+        authenticate(keys, clock, text)
+    except Unauthenticated:
+        return False
+    return True
+
+
+class _Clients(Clients):
+    """The adapters' way to clients, for a caller whose credentials are not in its environment."""
+
+    def __init__(self, aws: Aws) -> None:
+        super().__init__({})
+        self._aws = aws
+
+    def get(self, service: str) -> Any:
+        return self._aws.client(service)
+
+
+def _fingerprint(stage: StageConfig, report: Report) -> str:
+    """Everything that the templates and the zips are made of."""
+    digest = hashlib.sha256(repr(stage).encode())
+    for kind, asset in sorted(build_assets(target_of(stage), report=report).items()):
+        digest.update(f"{kind} {asset.info.contents_sha256}\n".encode())
+    package = Path(__file__).parent
+    for path in sorted(package.rglob("*")):
+        if path.suffix in (".py", ".json"):
+            digest.update(f"{path.relative_to(package)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _allow_recursion(place: Place) -> None:
+    """The emulator's CloudFormation ignores `RecursiveLoop`, and its Lambda then ends chains after 16 invocations."""
+    functions, cloudformation = place.aws.client("lambda"), place.aws.client("cloudformation")
+    with translated("allowing recursion"):
+        resources = cloudformation.describe_stack_resources(StackName=place.stage.app_stack)["StackResources"]
+        for resource in resources:
+            if resource["ResourceType"] == "AWS::Lambda::Function":
+                functions.put_function_recursion_config(
+                    FunctionName=resource["PhysicalResourceId"], RecursiveLoop="Allow"
+                )
