@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -28,6 +28,8 @@ from dagy.core.timestamps import to_iso
 from dagy.parameters import describe
 
 if TYPE_CHECKING:
+    from dagy.client.models import RunResponse
+    from dagy.deploy import DeployResult
     from dagy.local import LocalRunContext
 
 P = ParamSpec("P")
@@ -107,6 +109,54 @@ class Flow(Generic[P, R]):
         return _run_local(
             self, args, kwargs, fail_fast=fail_fast, max_workers=max_workers, cleanup_keep_last=cleanup_keep_last
         )
+
+    def run(self, *args: Any, **kwargs: Any) -> RunResponse | LocalRunContext:
+        """Start a run of the deployment with this flow's name when an API is configured, else `run_local`."""
+        from dagy.deploy import run_flow  # lazy: HTTP client, DuckDB
+
+        return run_flow(self, args, kwargs)
+
+    def deploy(
+        self,
+        name: str | None = None,
+        *,
+        bucket: str | None = None,
+        api_url: str | None = None,
+        schedule: str | None = None,
+        timezone: str | None = None,
+        default_executor: str | None = None,
+        execution_mode: str | Sequence[str] | None = None,
+        namespace: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        flow_version: str | None = None,
+        flow_kwargs: Mapping[str, Any] | None = None,
+        force: bool = False,
+    ) -> DeployResult | LocalRunContext:
+        """Build, upload and register this flow, as the deployment `name` (default: the flow's own); without an API,
+        run it here. An unchanged flow is skipped unless `force`. A new deployment is `nano` unless told otherwise;
+        a known one keeps the settings not given here.
+        """
+        from dagy.deploy import deploy_flow  # lazy: boto3, HTTP client
+
+        return deploy_flow(
+            self,
+            name,
+            bucket=bucket,
+            api_url=api_url,
+            schedule=schedule,
+            timezone=timezone,
+            default_executor=default_executor,
+            execution_mode=execution_mode,
+            namespace=namespace,
+            tags=tags,
+            flow_version=flow_version,
+            flow_kwargs=flow_kwargs,
+            force=force,
+        )
+
+    @property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.fn)
 
     def __repr__(self) -> str:
         return f"<Flow '{self.name}'>"
