@@ -1,4 +1,4 @@
-"""boto3 clients: one session per process, one client per service, each made when it is first needed.
+"""boto3 clients: one session per process, one client per service and region, each made when it is first needed.
 
 Loading boto3 and one client costs a few hundred milliseconds of a cold start, so nothing here happens at import.
 Retries are botocore's `standard` ones (`adaptive` would queue requests inside a Lambda that is billed while it
@@ -17,7 +17,7 @@ READ_TIMEOUT_S: Final = 10
 MAX_ATTEMPTS: Final = 4
 MAX_CONNECTIONS: Final = 32
 
-_making = threading.Lock()
+_making = threading.Lock()  # a session is not thread-safe, its clients are
 
 
 class Clients:
@@ -25,30 +25,28 @@ class Clients:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-        self._has_own_endpoint = "AWS_ENDPOINT_URL" in environ or "AWS_ENDPOINT_URL_S3" in environ
-        self._made: dict[str, Any] = {}
+        self._endpoint = environ.get("AWS_ENDPOINT_URL")
 
     def get(self, service: str) -> Any:
         """The low-level client of a service, named as boto3 names it."""
-        if service not in self._made:
-            with _making:  # a session is not thread-safe, its clients are
-                if service not in self._made:
-                    self._made[service] = self._make(service)
-        return self._made[service]
+        with _making:
+            return _client(service, self._region, self._endpoint)
 
-    def _make(self, service: str) -> Any:
-        from botocore.config import Config  # a lazy door
 
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-            max_pool_connections=MAX_CONNECTIONS,
-            signature_version="s3v4" if service == "s3" else None,
-            # An emulator's host has no names below it for virtual-hosted buckets.
-            s3={"addressing_style": "path" if self._has_own_endpoint else "virtual"},
-        )
-        return _session().client(service, region_name=self._region, config=config)
+@functools.cache
+def _client(service: str, region: str | None, endpoint: str | None) -> Any:
+    from botocore.config import Config  # a lazy door
+
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        max_pool_connections=MAX_CONNECTIONS,
+        signature_version="s3v4" if service == "s3" else None,
+        # An emulator's host has no names below it for virtual-hosted buckets.
+        s3={"addressing_style": "path" if endpoint else "virtual"},
+    )
+    return _session().client(service, region_name=region, config=config)
 
 
 @functools.cache

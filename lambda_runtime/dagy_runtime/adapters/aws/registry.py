@@ -72,7 +72,7 @@ class DynamoRegistry:
             values={**values, **expected, ":zero": 0, ":one": 1},
         )
         if isinstance(stored, Refused):
-            if stored.found is None or stored.found["changed_by_call"] != token:
+            if stored.found is None or stored.found.get("changed_by_call") != token:
                 raise _changed_meanwhile(deployment.name, stored.found, expected_version)
             stored = stored.found  # the reply to our own write was lost
         return self._items.deployment(stored)

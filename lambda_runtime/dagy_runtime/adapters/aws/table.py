@@ -24,6 +24,7 @@ from dagy_runtime.adapters.aws.schema import PARTITION_KEY, SCHEMA_VERSION, SORT
 
 _BATCH_GET_LIMIT: Final = 100
 _BATCH_WRITE_LIMIT: Final = 25
+TRANSACTION_LIMIT: Final = 100
 _TRIES: Final = 8
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _CANCELLED: Final = "TransactionCanceledException"
@@ -121,7 +122,7 @@ class Table:
                 self._back_off(attempt, "dynamodb:BatchWriteItem")
 
     def transact(self, writes: Sequence[Put | Update]) -> list[Refused | None] | None:
-        """All or nothing. None when all were written, otherwise for each write whether its condition refused it."""
+        """All or nothing, of at most 100. None when all were written, otherwise for each write whether its condition refused it."""
         requests = [
             {"Put": self._named(_put_request(write))}
             if isinstance(write, Put)

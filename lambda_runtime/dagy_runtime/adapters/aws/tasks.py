@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from dagy.core.errors import NotFound
 from dagy.core.states import Status
 from dagy_runtime.adapters import rules
 from dagy_runtime.adapters.aws import schema
 from dagy_runtime.adapters.aws.run_items import RunItems
-from dagy_runtime.adapters.aws.table import Refused, Table, setting
+from dagy_runtime.adapters.aws.table import TRANSACTION_LIMIT, Refused, Table, Update, setting
 from dagy_runtime.adapters.cursors import decode_cursor, encode_cursor, list_id
 from dagy_runtime.ports import TaskOutcome
 from dagy_runtime.values import Page, TaskRun
 
 _KNOWN_RUNS: Final = 8
-_WRITERS: Final = 16
 
 
 @dataclass
@@ -48,7 +46,9 @@ class DynamoTasks:
             if not new:
                 return
             chunk = new[: schema.TASKS_PER_LIST_ITEM]
-            self._in_parallel(self._put_state, [task for task in chunk if task != _planned(task)])
+            for task in chunk:
+                if task != _planned(task):
+                    self._put_state(task)
             # Refused: somebody else added to the list meanwhile, perhaps these. Look again.
             self._table.put(
                 schema.task_list_key(run_id, plan.items),
@@ -108,23 +108,21 @@ class DynamoTasks:
     def settle_tasks(
         self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str
     ) -> None:
-        """Sixteen writes at a time. When one fails the others are still tried; a repeat does the rest."""
-        sources = rules.settleable(status)
+        """A hundred per transaction, which costs two writes per task and saves 99 requests in 100. When one fails,
+        those before it are settled; a repeat does the rest.
+        """
+        sources = {f":open{number}": source for number, source in enumerate(sorted(rules.settleable(status)))}
+        problem = self._items.of_problem(rules.settlement(status, reason), run_id=run_id)
+        change, values = setting({"status": status, "ended_at": ended_at, "problem": problem})
+        when = f"attribute_not_exists(#pk) OR #status IN ({', '.join(sources)})"
         plan = self._plan(run_id).tasks
-        settlement = {
-            "status": status,
-            "ended_at": ended_at,
-            "problem": self._items.of_problem(rules.settlement(status, reason), run_id=run_id),
-        }
-        change, values = setting(settlement)
-        listed = [f":open{number}" for number in range(len(sources))]
-        when = f"attribute_not_exists(#pk) OR #status IN ({', '.join(listed)})"
-        values |= dict(zip(listed, sorted(sources), strict=True))
-
-        def settle(task_run_id: str) -> None:
-            self._table.update(schema.task_key(run_id, task_run_id), change, when=when, values=values)
-
-        self._in_parallel(settle, [name for name in dict.fromkeys(task_run_ids) if name in plan])
+        writes = [
+            Update(schema.task_key(run_id, name), change, when, {**values, **sources})
+            for name in dict.fromkeys(task_run_ids)
+            if name in plan
+        ]
+        for start in range(0, len(writes), TRANSACTION_LIMIT):
+            self._write_those_allowed(writes[start : start + TRANSACTION_LIMIT])
 
     def cancel_open_tasks(self, run_id: str, *, run_status: Status, ended_at: str) -> None:
         """What the end of a run does to its tasks. A repeat finds nothing to do."""
@@ -171,20 +169,13 @@ class DynamoTasks:
                 self._plans.popitem(last=False)
         return plan
 
-    def _in_parallel(self, act: Callable[[Any], None], things: Sequence[Any]) -> None:
-        """Raises: the first error, after all were tried."""
-        if len(things) < 2:
-            for thing in things:
-                act(thing)
-            return
-        with ThreadPoolExecutor(min(_WRITERS, len(things))) as pool:
-            _raise_first(pool.submit(act, thing).exception for thing in things)
-
-
-def _raise_first(outcomes: Iterable[Callable[[], BaseException | None]]) -> None:
-    for error in [outcome() for outcome in list(outcomes)]:
-        if error is not None:
-            raise error
+    def _write_those_allowed(self, writes: Sequence[Update]) -> None:
+        """All but those whose condition refuses them."""
+        while writes:
+            refusals = self._table.transact(writes)
+            if refusals is None:
+                return
+            writes = [write for write, refused in zip(writes, refusals, strict=True) if refused is None]
 
 
 _OUTCOME_ATTRIBUTES: Final = (

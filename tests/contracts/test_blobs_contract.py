@@ -1,0 +1,89 @@
+"""What every `Blobs` promises."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from dagy.core.errors import InvalidInput, NotFound
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\xff" * 10, b"x" * 3_000_000], ids=["nothing", "bytes", "3 MB"])
+def test_what_was_put_is_got_and_replaced(world, data):
+    world.blobs.put("a/ä ☃+%.bin", b"before")
+    world.blobs.put("a/ä ☃+%.bin", data, content_type="text/plain")
+    assert world.blobs.get("a/ä ☃+%.bin") == data
+
+
+def test_what_is_not_there_is_not_found(world, tmp_path):
+    with pytest.raises(NotFound, match="nothing/here"):
+        world.blobs.get("nothing/here")
+    with pytest.raises(NotFound, match="nothing/here"):
+        world.blobs.get_file("nothing/here", tmp_path / "f")
+    world.blobs.put("here", b"")
+    with pytest.raises(NotFound, match="here"):
+        world.blobs.get("here", version_id="no-such-version")
+
+
+def test_files_go_in_and_come_out_whole(world, tmp_path):
+    data = bytes(range(256)) * 12_000
+    (tmp_path / "in").write_bytes(data)
+    (tmp_path / "out").write_bytes(b"before")
+    world.blobs.put_file("big", tmp_path / "in")
+    world.blobs.get_file("big", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == data == world.blobs.get("big")
+    assert world.blobs.find_artifact(world.blobs.bucket, "big", None).sha256 == sha256(data)
+
+
+def test_an_older_version_is_still_there(world):
+    world.blobs.put("k", b"one")
+    first = world.blobs.find_artifact(world.blobs.bucket, "k", None)
+    world.blobs.put("k", b"three")
+    second = world.blobs.find_artifact(world.blobs.bucket, "k", None)
+    assert first.version_id != second.version_id
+    assert world.blobs.get("k", version_id=first.version_id) == b"one"
+    assert world.blobs.get("k") == b"three"
+    assert world.blobs.find_artifact(world.blobs.bucket, "k", first.version_id) == first
+
+
+def test_an_artifact_is_found_with_the_hash_of_what_stands_there(world):
+    world.blobs.put("artifacts/a.zip", b"zip")
+    found = world.blobs.find_artifact(world.blobs.bucket, "artifacts/a.zip", None)
+    assert (found.bucket, found.key, found.sha256, found.size_bytes) == (
+        world.blobs.bucket, "artifacts/a.zip", sha256(b"zip"), 3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("version_id", [None, "no-such-version"])
+def test_an_artifact_that_is_not_there_is_none(world, version_id):
+    world.blobs.put("other", b"")
+    assert world.blobs.find_artifact(world.blobs.bucket, "artifacts/a.zip", version_id) is None
+    if version_id:
+        assert world.blobs.find_artifact(world.blobs.bucket, "other", version_id) is None
+
+
+def test_another_bucket_is_refused(world):
+    with pytest.raises(InvalidInput, match="not-ours"):
+        world.blobs.find_artifact("not-ours", "k", None)
+
+
+def test_keys_are_listed_in_order_after_one_and_up_to_a_limit(world):
+    for key in ("logs/2", "logs/10", "logs/1", "log", "logs", "other"):
+        world.blobs.put(key, b"")
+    assert world.blobs.list_keys("logs/") == ["logs/1", "logs/10", "logs/2"]
+    assert world.blobs.list_keys("logs/", limit=2) == ["logs/1", "logs/10"]
+    assert world.blobs.list_keys("logs/", after="logs/1") == ["logs/10", "logs/2"]
+    assert world.blobs.list_keys("logs/", after="logs/2") == []
+    assert world.blobs.list_keys("nothing/") == []
+
+
+def test_a_link_names_the_object(world):
+    world.blobs.put("a/b c", b"x")
+    url = world.blobs.presigned_get("a/b c", expires_s=60)
+    assert world.blobs.bucket in url
+    assert "a/b" in url
