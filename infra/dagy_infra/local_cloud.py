@@ -80,7 +80,7 @@ class LocalCloud:
         folder = home / "cloud"
         self._emulator: Final = Emulator(folder, folder / "venv", dict(emulator_environ or {}))
 
-    def start(self, report: Report = _silent) -> CloudStatus:
+    def start(self, report: Report = _silent, *, progress: Report = _silent) -> CloudStatus:
         """Start what does not run, deploy what changed, write profile `local`. A repeat changes nothing.
 
         Somebody else who starts the same cloud meanwhile is waited for. When it fails, the emulator stays up for
@@ -89,7 +89,7 @@ class LocalCloud:
         with self._changing():
             running = self._emulator.start(port=self._port, enforces_iam=self._enforces_iam, report=report)
             place = self._place(running)
-            manifest = self._provisioned(place, report)
+            manifest = self._provisioned(place, report, progress)
             return self._status(running, manifest, self._admin_key(place.aws, manifest, report))
 
     def stop(self, report: Report = _silent) -> bool:
@@ -133,14 +133,14 @@ class LocalCloud:
             running.endpoint_url, running.process.pid, running.enforces_iam, self.log, manifest, admin_key
         )
 
-    def _provisioned(self, place: Place, report: Report) -> Manifest:
+    def _provisioned(self, place: Place, report: Report, progress: Report) -> Manifest:
         wanted = _fingerprint(place.stage, report)
         ssm = place.aws.client("ssm")
         with translated("reading what was deployed"):
             standing = {p["Name"]: p["Value"] for p in ssm.get_parameters(Names=[_FINGERPRINT])["Parameters"]}
         if standing.get(_FINGERPRINT) == wanted:
             return read_manifest(LOCAL_STAGE, place.aws)
-        manifest = deploy(place, report)
+        manifest = deploy(place, report, progress=progress)
         _allow_recursion(place)
         with translated("noting what was deployed"):
             ssm.put_parameter(Name=_FINGERPRINT, Value=wanted, Type="String", Overwrite=True)

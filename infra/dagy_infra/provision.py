@@ -59,21 +59,22 @@ class StackStatus:
     reason: str | None = None
 
 
-def deploy(place: Place, report: Report) -> Manifest:
+def deploy(place: Place, report: Report, *, progress: Report | None = None) -> Manifest:
     """Bring the stage to what this version of Dagy says. A repeat changes nothing and takes one synth.
 
+    `report` gets the steps, `progress` (by default the same) every resource that was made.
     Raises: CdkFailed when CloudFormation refused; it has rolled back then. What `dagy.aws.translated` raises.
     """
     build_assets(target_of(place.stage), report=report)
     cdk_cli = place.cdk(report)
-    _bootstrap_if_needed(place, cdk_cli, report)
+    _bootstrap_if_needed(place, cdk_cli, report, progress=progress or report)
     report(f"Deploying {place.stage.data_stack} and {place.stage.app_stack}")
     cdk_cli.run(
         "deploy",
         "--all",
         *("--require-approval", "never", "--progress", "events", "--asset-parallelism"),
         *("--output", str(_cloud_assembly(place)), *place.context()),
-        report=report,
+        report=progress or report,
         app=_app(),
     )
     return read_manifest(place.stage.name, place.aws)
@@ -103,14 +104,22 @@ def status(place: Place) -> list[StackStatus]:
 
 def outputs(place: Place) -> dict[str, str]:
     """The outputs of both stacks. Raises: NotFound when the stage is not provisioned."""
-    client = place.aws.client("cloudformation")
     found: dict[str, str] = {}
     for name in (place.stage.data_stack, place.stage.app_stack):
-        stack = _describe(client, name)
-        if stack is None:
+        of_stack = outputs_of(place, name)
+        if of_stack is None:
             raise NotFound("stack", name, f"Provision it: dagy infra deploy --stage {place.stage.name}")
-        found |= {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    return {key: value for key, value in sorted(found.items()) if not key.startswith("ExportsOutput")}
+        found |= of_stack
+    return dict(sorted(found.items()))
+
+
+def outputs_of(place: Place, stack: str) -> dict[str, str] | None:
+    """None when there is no such stack. Exports between the stacks are left out."""
+    described = _describe(place.aws.client("cloudformation"), stack)
+    if described is None:
+        return None
+    found = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+    return {key: value for key, value in found.items() if not key.startswith("ExportsOutput")}
 
 
 def _app() -> list[str]:
@@ -121,7 +130,7 @@ def _cloud_assembly(place: Place) -> Path:
     return place.work_dir / f"cdk.out-{place.stage.name}"
 
 
-def _bootstrap_if_needed(place: Place, cdk_cli: Cdk, report: Report) -> None:
+def _bootstrap_if_needed(place: Place, cdk_cli: Cdk, report: Report, *, progress: Report) -> None:
     ssm = place.aws.client("ssm")
     with translated("reading the CDK's bootstrap version"):
         try:
@@ -131,7 +140,7 @@ def _bootstrap_if_needed(place: Place, cdk_cli: Cdk, report: Report) -> None:
             pass
     account = account_id(place.aws)
     report(f"Bootstrapping account {account}, region {place.aws.region} for the CDK (once)")
-    cdk_cli.run("bootstrap", f"aws://{account}/{place.aws.region}", "--progress", "events", report=report)
+    cdk_cli.run("bootstrap", f"aws://{account}/{place.aws.region}", "--progress", "events", report=progress)
 
 
 def account_id(aws: Aws) -> str:
