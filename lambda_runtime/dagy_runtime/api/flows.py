@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Final
 
 from dagy.client import models as m
 from dagy.core.errors import Conflict, InvalidInput, NotFound
@@ -17,8 +19,8 @@ from dagy_runtime.api.queries import FlowQuery
 from dagy_runtime.api.specs import checked_spec
 from dagy_runtime.values import ArtifactRef, FlowVersion
 
-MAX_KEY: int = 1024  # S3's limit
-MAX_NAMESPACE: int = 255
+MAX_KEY: Final = 1024  # S3's limit
+MAX_NAMESPACE: Final = 255
 
 
 def register_flow(ctx: Context, body: m.FlowRegisterRequest) -> m.FlowRegisterResponse:
@@ -51,7 +53,7 @@ def get_flow(ctx: Context, *, name: str, version: str) -> m.FlowDetailResponse:
 def list_flows(ctx: Context, query: FlowQuery) -> m.FlowListResponse:
     if query.namespace is not None:
         checked_name("namespace", query.namespace)
-    tags = dict(map(_tag, query.tag))
+    tags = _tag_filter(query.tag)
     items, cursor = fitting(
         lambda limit: ctx.ports.registry.list_flows(
             limit=limit, cursor=query.cursor, namespace=query.namespace, tags=tags
@@ -94,8 +96,12 @@ def _namespace(given: str | None, current: FlowVersion | None) -> str:
     return checked_name("namespace", given)
 
 
-def _tag(text: str) -> tuple[str, str]:
-    key, colon, value = text.partition(":")
-    if not colon or not key:
-        raise InvalidInput(f"Invalid tag filter {text[:100]!r}", "Write tag=key:value, once per tag.")
-    return key, value
+def _tag_filter(texts: Sequence[str]) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for text in texts:
+        key, colon, value = text.partition(":")
+        if not colon or not key:
+            raise InvalidInput(f"Invalid tag filter {text[:100]!r}", "Write tag=key:value, once per tag.")
+        if tags.setdefault(key, value) != value:
+            raise InvalidInput(f"No flow can have two values of tag {key[:100]!r}", "All given tags must match.")
+    return tags
