@@ -178,7 +178,7 @@ def write_profile(
     for key in ("api_url", "app_url", "endpoint_url"):
         if given[key] is not None:
             checked_url(str(given[key]))
-    with _editing() as raw:
+    with _editing(sets_aside=True) as raw:
         stored = raw["profiles"].setdefault(name, {})
         stored.update({key: value for key, value in given.items() if value is not None})
         stored["last_updated"] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -226,14 +226,18 @@ def checked_url(url: str) -> str:
 
 
 @contextmanager
-def _editing() -> Iterator[dict[str, Any]]:
-    """The file as a dict with `profiles` in it, to be changed in place; written when the block ends well."""
+def _editing(*, sets_aside: bool = False) -> Iterator[dict[str, Any]]:
+    """The file as a dict with `profiles` in it, to be changed in place; written when the block ends well. One that
+    cannot be read is an error, or set aside.
+    """
     path = config_path()
     with locked(path):
         try:
             raw = _read_raw(path)
             _checked(raw)
         except InvalidInput:
+            if not sets_aside:
+                raise
             stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%fZ")
             path.rename(path.with_name(f"config.bak-{stamp}.yaml"))
             raw = {}

@@ -47,6 +47,10 @@ class DagyClient:
         """Where the routes are, `/v1` included."""
         return self._transport.url
 
+    def close(self) -> None:
+        """Let go of idle connections. The client can be used again."""
+        self._transport.close()
+
     # --- flows ----------------------------------------------------------------------------------------------
 
     def register_flow(self, request: m.FlowRegisterRequest) -> m.FlowRegisterResponse:

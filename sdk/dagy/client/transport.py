@@ -98,6 +98,11 @@ class Transport:
                 raise failure
             self._retrying.sleep(wait_s)
 
+    def close(self) -> None:
+        """Let go of idle connections; the next request makes a new one."""
+        if "_pool" in self.__dict__:
+            self._pool.clear()
+
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
         import urllib3  # a lazy door: see `send`

@@ -15,7 +15,6 @@ from dagy.deploy.candidate import from_artifact, from_flow
 from dagy.deploy.deploying import DeployResult, deploy_candidate
 from dagy.deploy.destination import S3Store
 from dagy.deploy.options import DeployOptions, check, schedule_change
-from dagy.local import run_local
 
 if TYPE_CHECKING:
     from dagy.artifact import LocalArtifact
@@ -48,7 +47,7 @@ def deploy_flow(
     profile = resolve_profile()
     url = api_url or resolve_api_url(profile)
     if url is None:
-        return run_local(flow, (), dict(flow_kwargs or {}))
+        return _run_here(flow, (), flow_kwargs or {})
     words = (execution_mode,) if isinstance(execution_mode, str) else tuple(execution_mode or ())
     options = DeployOptions(
         deployment=name,
@@ -74,7 +73,7 @@ def run_flow(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, A
     profile = resolve_profile()
     url = resolve_api_url(profile)
     if url is None:
-        return run_local(flow, args, dict(kwargs))
+        return _run_here(flow, args, kwargs)
     bound = inspect.signature(flow.fn).bind_partial(*args, **kwargs).arguments
     return DagyClient(url, profile=profile.name).trigger_run({"deployment": flow.name, "parameters": bound})
 
@@ -88,3 +87,9 @@ def deploy_artifact(
     candidate = from_artifact(artifact)
     options = DeployOptions(deployment=deployment)
     return deploy_candidate(candidate, options, store=S3Store(resolve_profile(), bucket=bucket), client=client)
+
+
+def _run_here(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LocalRunContext:
+    from dagy.local import run_local  # a lazy door: DuckDB
+
+    return run_local(flow, args, dict(kwargs))

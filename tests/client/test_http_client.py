@@ -1,0 +1,319 @@
+"""`DagyClient`: what it sends, what it repeats, what it refuses, what its errors say."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from dagy.client import models as m
+from dagy.client.http import DagyClient
+from dagy.client.transport import Retrying
+from dagy.core.errors import APIError, InvalidInput, TokenExpiredError
+from dagy.credentials import save_api_key, save_credentials
+
+FLOW = {
+    "flow_name": "etl",
+    "flow_version": "1",
+    "namespace": "",
+    "tags": {},
+    "code_hash": None,
+    "task_count": 1,
+    "artifact_s3_uri": "s3://b/k",
+    "created_at": "2026-01-01T00:00:00.000Z",
+    "updated_at": "2026-01-01T00:00:00.000Z",
+}
+RUN = {
+    "run_id": "etl-1",
+    "status": "PENDING",
+    "flow_name": "etl",
+    "flow_version": "1",
+    "deployment": "etl",
+    "execution_mode": "nano",
+    "isolation": "in-process",
+    "parameters": {},
+    "trigger": "manual",
+    "tags": {},
+    "requested_by": None,
+    "artifact_sha256": "0" * 64,
+    "created_at": "2026-01-01T00:00:00.000Z",
+    "scheduled_at": None,
+    "started_at": None,
+    "ended_at": None,
+    "duration_s": None,
+    "invocations": 0,
+    "error": None,
+    "a_field_of_the_future": 1,
+}
+BUSY = {"error": {"code": "unavailable", "message": "Too busy", "hint": "Later"}}
+
+
+@dataclass(frozen=True)
+class Answer:
+    body: Any
+    status: int
+    headers: dict[str, str]
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> Answer:
+    return Answer(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def test_a_request_says_who_asks_and_with_what(client: DagyClient, server: Any) -> None:
+    server.answer(answer({"items": [FLOW], "next_cursor": None}))
+
+    page = client.list_flows(limit=7)
+
+    (asked,) = server.asked
+    assert (asked.method, asked.path) == ("GET", "/v1/flows?limit=7")
+    assert asked.headers["authorization"] == "Bearer dgy_secret"
+    version = importlib.metadata.version("dagy")
+    assert asked.headers["user-agent"] == f"dagy-sdk/{version} python/{platform.python_version()}"
+    assert page.items[0].flow_name == "etl"
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/"])
+def test_the_url_may_end_in_v1_or_not(server: Any, end: str) -> None:
+    server.answer(answer({"status": "ok", "version": "1", "stage": "dev"}))
+    client = DagyClient(server.url + end, "t")
+
+    assert client.health().stage == "dev"
+    assert server.asked[0].path == "/v1/health"
+    client.close()
+
+
+def test_lists_go_on_to_the_last_page(client: DagyClient, server: Any) -> None:
+    server.answer(answer({"items": [FLOW, FLOW], "next_cursor": "a b"}), answer({"items": [FLOW], "next_cursor": None}))
+
+    assert len(list(client.iter_flows(page=2))) == 3
+    assert server.asked[1].path == "/v1/flows?limit=2&cursor=a+b"
+
+
+def test_a_run_is_triggered_with_a_plain_dict(client: DagyClient, server: Any) -> None:
+    server.answer(answer(RUN, 201))
+
+    run = client.trigger_run(
+        {"flow_name": "etl", "flow_version": "1.0.0", "parameters": {"source": "s3://b/d.csv"}}, idempotency_key="k"
+    )
+
+    assert run.run_id == "etl-1"
+    assert server.asked[0].headers["idempotency-key"] == "k"
+    assert server.asked[0].body == {
+        "flow_name": "etl",
+        "flow_version": "1.0.0",
+        "parameters": {"source": "s3://b/d.csv"},
+    }
+
+
+def test_a_misspelt_request_is_refused_before_it_is_sent(client: DagyClient, server: Any) -> None:
+    with pytest.raises(InvalidInput, match="paramters"):
+        client.trigger_run({"deployment": "etl", "paramters": {}})
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "first, waited",
+    [
+        pytest.param(None, None, id="the connection broke"),
+        pytest.param(answer(BUSY, 503), None, id="unavailable"),
+        pytest.param(answer(BUSY, 429, Retry_After="2"), 2, id="too many, with a time to come back"),
+        pytest.param(answer(b"<html>", 502), None, id="a gateway's page"),
+    ],
+)
+def test_a_read_is_repeated_when_nothing_was_decided(
+    client: DagyClient, server: Any, waits: list[float], first: Any, waited: float | None
+) -> None:
+    server.answer(first, answer(RUN))
+
+    assert client.get_run("etl-1").run_id == "etl-1"
+    (wait_s,) = waits
+    assert wait_s == waited if waited is not None else 0.1 < wait_s < 0.4
+
+
+def test_a_start_of_a_run_is_repeated_under_one_key(client: DagyClient, server: Any) -> None:
+    server.answer(None, answer(BUSY, 503), answer(RUN, 201))
+
+    client.trigger_run({"deployment": "etl"})
+
+    keys = [asked.headers["idempotency-key"] for asked in server.asked]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+
+
+@pytest.mark.parametrize("first", [pytest.param(None, id="no answer"), pytest.param(answer(BUSY, 503), id="busy")])
+def test_a_write_without_a_key_is_not_repeated(client: DagyClient, server: Any, waits: list[float], first: Any) -> None:
+    server.answer(first)
+
+    with pytest.raises(APIError):
+        client.change_settings("etl", m.DeploymentSettingsRequest(status="PAUSED"))
+    assert len(server.asked) == 1
+    assert waits == []
+
+
+def test_patience_ends(client: DagyClient, server: Any, waits: list[float]) -> None:
+    server.answer(answer(BUSY, 503))
+
+    with pytest.raises(APIError, match="APIError 503: Too busy"):
+        client.get_run("etl-1")
+    assert len(server.asked) == 3
+    assert waits[0] < waits[1] * 3
+
+
+def test_a_long_time_to_come_back_is_not_waited_for(client: DagyClient, server: Any, waits: list[float]) -> None:
+    server.answer(answer(BUSY, 503, Retry_After="3600"))
+
+    with pytest.raises(APIError):
+        client.get_run("etl-1")
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    "status, body, message, code, hint",
+    [
+        pytest.param(404, {"error": {"code": "not_found", "message": "Run not found: x", "hint": "Look"}},
+                     "Run not found: x", "not_found", "Look", id="the API's own words"),
+        pytest.param(403, {"message": "Forbidden"}, "Forbidden", None, None, id="the gateway's words"),
+        pytest.param(500, b"\xff<html>", "Internal Server Error", None, None, id="no words at all"),
+        pytest.param(302, [], "Found", None, None, id="a redirect is not followed"),
+        pytest.param(400, {"error": "text"}, "Bad Request", None, None, id="an error of another shape"),
+    ],
+)  # fmt: skip
+def test_a_refusal_carries_what_was_said(
+    client: DagyClient, server: Any, status: int, body: Any, message: str, code: str | None, hint: str | None
+) -> None:
+    server.answer(answer(body, status, Location="http://127.0.0.1:1/"))
+
+    with pytest.raises(APIError) as caught:
+        client.get_run("x")
+    error = caught.value
+    assert (error.status_code, error.message, error.error_code, error.hint) == (status, message, code, hint)
+    assert str(error) == f"APIError {status}: {message}"
+
+
+def test_an_answer_that_makes_no_sense_is_an_error_that_says_so(client: DagyClient, server: Any) -> None:
+    server.answer(answer(b"<html>hello</html>"))
+
+    with pytest.raises(APIError, match="not a RunResponse") as caught:
+        client.get_run("x")
+    assert "Is the URL that of a Dagy API?" in str(caught.value.hint)
+
+
+def test_an_api_that_cannot_be_reached_is_status_0_with_the_words_of_the_reference() -> None:
+    client = DagyClient("http://127.0.0.1:9", "t", retrying=Retrying(sleep=lambda s: None))
+
+    with pytest.raises(APIError) as caught:
+        client.health()
+    assert str(caught.value) == (
+        "APIError 0: Unable to reach Dagy API at http://127.0.0.1:9/v1. "
+        "Check DAGY_API_URL/profile and network connectivity."
+    )
+    client.close()
+
+
+@pytest.mark.parametrize("url", ["http://api.example.com", "http://10.0.0.1", "http://localhost.example.com"])
+def test_a_token_never_goes_over_plain_http_to_another_machine(url: str) -> None:
+    with pytest.raises(InvalidInput, match=r"Refusing to send a token to .* over plain http"):
+        DagyClient(url, "dgy_secret").health()
+
+
+@pytest.mark.parametrize("url", ["api.example.com", "https://", "https://[::1", "https://a:b", "https://a?x=1", ""])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="Invalid API URL"):
+        DagyClient(url)
+
+
+def test_a_token_that_would_split_a_header_is_refused_without_being_shown(server: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        DagyClient(server.url, "dgy_secret\r\nX-Evil: 1").health()
+    assert "secret" not in str(caught.value)
+    assert server.asked == []
+
+
+def test_names_cannot_reach_other_routes(client: DagyClient, server: Any) -> None:
+    server.answer(answer(RUN))
+
+    client.get_run("../keys?x=1#y")
+
+    assert server.asked[0].path == "/v1/runs/..%2Fkeys%3Fx%3D1%23y"
+
+
+def test_without_a_token_the_profiles_key_is_sent(server: Any) -> None:
+    save_api_key("dev", "dgy_dev")
+    server.answer(answer({"status": "ok", "version": "1", "stage": "dev"}))
+    client = DagyClient(server.url, profile="dev")
+
+    client.health()
+
+    assert server.asked[0].headers["authorization"] == "Bearer dgy_dev"
+    client.close()
+
+
+def test_an_expired_token_is_not_sent(server: Any) -> None:
+    save_credentials("signed-in", 1.0, "a@example.com")
+
+    with pytest.raises(TokenExpiredError):
+        DagyClient(server.url).health()
+    assert server.asked == []
+
+
+def test_the_token_is_never_logged_or_shown(client: DagyClient, server: Any, caplog: pytest.LogCaptureFixture) -> None:
+    server.answer(answer(BUSY, 503))
+
+    with caplog.at_level(logging.DEBUG), pytest.raises(APIError) as caught:
+        client.get_run("x")
+    assert "dgy_secret" not in caplog.text + repr(caught.value) + repr(client)
+
+
+def test_every_route_of_the_client_exists_in_the_api() -> None:
+    """The client and the server are built apart; a route renamed on one side is found here."""
+    from dagy_runtime.api.routes import ROUTES
+
+    asked: list[tuple[str, str]] = []
+
+    class Listening(DagyClient):
+        def __init__(self) -> None:
+            super().__init__("http://127.0.0.1:1", "t")
+            self._transport = self  # type: ignore[assignment]
+
+        def send(self, method: str, path: str, **_: Any) -> bytes:
+            asked.append((method, path))
+            raise APIError(404, "nothing here")
+
+    client = Listening()
+    artifact = m.ArtifactModel(bucket="b", key="k", sha256="s")
+    calls = [
+        lambda: client.register_flow(m.FlowRegisterRequest(flow_spec={}, artifact=artifact)),
+        lambda: client.get_flow("X", "X"),
+        lambda: client.list_flows(),
+        lambda: client.put_deployment(m.DeploymentRequest(name="X", flow_name="X", flow_version="X")),
+        lambda: client.get_deployment("X"),
+        lambda: client.list_deployments(),
+        lambda: client.change_settings("X", m.DeploymentSettingsRequest()),
+        lambda: client.delete_deployment("X"),
+        lambda: client.trigger_run({}),
+        lambda: client.get_run("X"),
+        lambda: client.list_runs(),
+        lambda: client.cancel_run("X"),
+        lambda: list(client.iter_task_runs("X")),
+        lambda: client.list_events("X"),
+        lambda: client.get_logs("X"),
+        lambda: client.get_result("X"),
+        lambda: client.get_result("X", task_run_id="X"),
+        lambda: client.create_key(m.KeyCreateRequest(name="n")),
+        lambda: list(client.iter_keys()),
+        lambda: client.revoke_key("X"),
+        lambda: client.whoami(),
+        lambda: client.health(),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(APIError):
+            call()
+
+    def shape(path: str) -> str:
+        return "/".join("X" if part.startswith("{") else part for part in path.split("/"))
+
+    assert {(route.method, shape(route.path)) for route in ROUTES} == set(asked)
