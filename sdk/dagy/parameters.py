@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final, NoReturn
 
-import fastjsonschema
 import msgspec
 
 from dagy.annotations import annotations_of, convert, described, schema_of, type_text
@@ -119,6 +118,8 @@ def _checked(parameter: Parameter, value: Any) -> Any:
     schema = parameter.get("schema") or {}
     if not schema or not _is_self_contained(schema):
         return value
+    import fastjsonschema  # lazy: the runtime functions describe parameters, but only the API checks values
+
     try:
         validate = fastjsonschema.compile(schema, use_default=False)
     except Exception:  # an artifact may hold any schema; the flow still converts the value itself
