@@ -47,8 +47,11 @@ class InvalidFlow(DagyError):
         return self.message
 
 
-class ValueNotKnown(InvalidFlow, TypeError):
-    """A flow's body looked into something that has no value while the flow is traced."""
+class ValueNotKnown(InvalidFlow):
+    """A flow's body looked into something that has no value while the flow is traced.
+
+    Not a TypeError: library code catches those and answers with its own.
+    """
 
     code = "value_not_known"
 
