@@ -1,0 +1,30 @@
+"""Results of local runs as files: `artifacts/<run_id>/<task_run_id>/result.<suffix>`, and the flow's own beside
+those directories.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dagy.core.errors import ArtifactSerializationError
+from dagy.local.history import StoredResult
+from dagy.local.private import make_private_dir, write_private_file
+from dagy.results import SUFFIXES, Encoded
+
+
+def store(root: Path, directory: str, encoded: Encoded) -> StoredResult:
+    """`directory` is relative to the root, and its parent exists. A repeat writes the same again. Raises: OSError."""
+    path = f"{directory}/result{SUFFIXES[encoded.codec]}"
+    absolute = f"{root}/{path}"
+    make_private_dir(Path(os.path.dirname(absolute)))  # noqa: PTH120 - half the time of Path.parent, per task
+    write_private_file(absolute, encoded.data)
+    return StoredResult(encoded.codec, encoded.size_bytes, encoded.sha256, path)
+
+
+def load(root: Path, stored: StoredResult) -> Encoded:
+    """Raises: ArtifactSerializationError when the file is gone. Whether it is intact, decoding finds out."""
+    try:
+        return Encoded(stored.codec, (root / stored.path).read_bytes(), stored.sha256)
+    except OSError as error:
+        raise ArtifactSerializationError(f"A stored result cannot be read: {root / stored.path}: {error}") from error

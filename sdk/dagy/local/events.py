@@ -1,0 +1,96 @@
+"""What a run's journal holds: one JSON object a line, in the order things happened.
+
+Times are seconds since the epoch. Fields may be added; readers ignore those they do not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Union
+
+import msgspec
+
+
+class _Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="event", tag=str.lower, frozen=True):
+    at: float
+
+
+class PlannedTask(msgspec.Struct, array_like=True, frozen=True):
+    id: str
+    task_name: str
+    depends_on: List[str]
+
+
+class RunStarted(_Event, frozen=True):
+    """Always the first. `parameters` are JSON, tagged as `dagy.core.refs` says."""
+
+    run_id: str
+    flow_name: str
+    flow_version: str
+    parameters: Any
+    fail_fast: bool
+    max_workers: int
+    tasks: List[PlannedTask]
+
+
+class TaskStarted(_Event, frozen=True):
+    id: str
+    attempt: int
+
+
+class TaskSucceeded(_Event, frozen=True):
+    """Written after the result's file, `artifact`, a path relative to the root."""
+
+    id: str
+    attempt: int
+    duration_s: float
+    cpu_s: float
+    peak_mib: float
+    codec: str
+    size_bytes: int
+    sha256: str
+    artifact: str
+
+
+class TaskRetrying(_Event, frozen=True):
+    id: str
+    attempt: int
+    delay_s: float
+    error_type: str
+    message: str
+
+
+class TaskFailed(_Event, frozen=True):
+    id: str
+    attempt: int
+    duration_s: float
+    cpu_s: float
+    peak_mib: float
+    error_type: str
+    message: str
+    traceback: str = ""
+
+
+class TaskSkipped(_Event, frozen=True):
+    id: str
+    reason: str
+
+
+class TaskCancelled(_Event, frozen=True):
+    id: str
+    reason: str
+
+
+class RunEnded(_Event, frozen=True):
+    """Always the last; absent from the journal of a run that was cut off."""
+
+    status: str
+    error_type: Optional[str] = None
+    message: Optional[str] = None
+    traceback: str = ""
+    codec: Optional[str] = None
+    size_bytes: Optional[int] = None
+    sha256: Optional[str] = None
+    artifact: Optional[str] = None
+
+
+Event = Union[RunStarted, TaskStarted, TaskSucceeded, TaskRetrying, TaskFailed, TaskSkipped, TaskCancelled, RunEnded]

@@ -1,0 +1,211 @@
+"""What became of a run, worked out from its journal. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from dagy.core.states import FINAL, Status
+from dagy.local import events as ev
+
+INTERRUPTED: Final = "Interrupted"
+"""`error_type` of a run, and of its tasks, whose process ended without saying so."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """`path` is relative to the root of the local state."""
+
+    codec: str
+    size_bytes: int
+    sha256: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """One local run. Times are ISO 8601, UTC, milliseconds, ending in `Z`; `parameters` JSON, tagged as
+    `dagy.core.refs` says; `task_counts` by status, without the zeros.
+    """
+
+    id: str
+    flow_name: str
+    flow_version: str
+    status: Status
+    started_at: str
+    parameters: Any
+    fail_fast: bool
+    max_workers: int
+    task_counts: dict[str, int]
+    ended_at: str | None = None
+    duration_s: float | None = None
+    error_type: str | None = None
+    message: str | None = None
+    traceback: str | None = None
+    result: StoredResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTaskRun:
+    """One task of a local run. `attempt` is 0 when it never started; `duration_s` is of the last attempt that ended.
+    `message` also says why a task was skipped or cancelled, or why it is tried again.
+    """
+
+    run_id: str
+    id: str
+    task_name: str
+    position: int
+    depends_on: tuple[str, ...]
+    status: Status = Status.PENDING
+    attempt: int = 0
+    started_at: str | None = None
+    ended_at: str | None = None
+    duration_s: float | None = None
+    cpu_s: float | None = None
+    peak_mib: float | None = None
+    error_type: str | None = None
+    message: str | None = None
+    traceback: str | None = None
+    result: StoredResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunHistory:
+    """A run and its tasks, in the flow's order."""
+
+    run: LocalRun
+    task_runs: tuple[LocalTaskRun, ...]
+
+
+def history_of(events: Sequence[ev.Event], *, is_abandoned: bool) -> RunHistory | None:
+    """None when the journal does not even say which run it is of.
+
+    A run that `is_abandoned` (nobody writes its journal any more) without having ended was interrupted: it FAILED,
+    so did what was running, and the rest is cancelled.
+    """
+    if not events or not isinstance(events[0], ev.RunStarted):
+        return None
+    tasks = _Tasks(events[0])
+    end: ev.RunEnded | None = None
+    for event in events[1:]:
+        if isinstance(event, ev.RunEnded):
+            end = event
+        elif not isinstance(event, ev.RunStarted):
+            tasks.apply(event)
+    if end is None and is_abandoned:
+        end = _interruption(at=events[-1].at)
+        tasks.interrupt(at=end.at)
+    task_runs = tasks.finished()
+    return RunHistory(_run(events[0], end, task_runs), task_runs)
+
+
+def timestamp(at_s: float) -> str:
+    """Seconds since the epoch as `2026-03-04T12:00:00.123Z`."""
+    moment = dt.datetime.fromtimestamp(at_s, dt.timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Tasks:
+    """Task runs as dicts of their fields while the journal is read: a frozen value for each event would cost most of
+    the time that keeping records takes.
+    """
+
+    def __init__(self, started: ev.RunStarted) -> None:
+        self._run_id = started.run_id
+        self._fields: dict[str, dict[str, Any]] = {
+            task.id: {
+                "id": task.id,
+                "task_name": task.task_name,
+                "position": position,
+                "depends_on": tuple(task.depends_on),
+                "status": Status.PENDING,
+            }
+            for position, task in enumerate(started.tasks)
+        }
+
+    def apply(self, event: ev.Event) -> None:
+        """What comes after a final status is late news of an attempt that was given up; it changes nothing."""
+        if isinstance(event, (ev.RunStarted, ev.RunEnded)):
+            return
+        fields = self._fields.get(event.id)
+        if fields is None or fields["status"] in FINAL:
+            return
+        if isinstance(event, ev.TaskSucceeded):
+            self._end(fields, Status.SUCCEEDED, event)
+            fields["result"] = StoredResult(event.codec, event.size_bytes, event.sha256, event.artifact)
+        elif isinstance(event, ev.TaskStarted):
+            fields |= {"status": Status.RUNNING, "attempt": event.attempt, "error_type": None, "message": None}
+            fields.setdefault("started_at", event.at)
+        elif isinstance(event, ev.TaskRetrying):
+            fields |= {"status": Status.PENDING, "error_type": event.error_type, "message": event.message}
+        elif isinstance(event, ev.TaskFailed):
+            self._end(fields, Status.FAILED, event)
+            fields |= {"error_type": event.error_type, "message": event.message, "traceback": event.traceback or None}
+        else:
+            status = Status.SKIPPED if isinstance(event, ev.TaskSkipped) else Status.CANCELLED
+            fields |= {"status": status, "ended_at": event.at, "message": event.reason}
+
+    def interrupt(self, *, at: float) -> None:
+        for fields in self._fields.values():
+            if fields["status"] is Status.RUNNING:
+                message = "interrupted: its process ended while it ran"
+                fields |= {"status": Status.FAILED, "ended_at": at, "error_type": INTERRUPTED, "message": message}
+            elif fields["status"] not in FINAL:
+                fields |= {"status": Status.CANCELLED, "ended_at": at, "message": "the run was interrupted"}
+
+    def finished(self) -> tuple[LocalTaskRun, ...]:
+        for fields in self._fields.values():
+            for name in ("started_at", "ended_at"):
+                if name in fields:
+                    fields[name] = timestamp(fields[name])
+        return tuple(LocalTaskRun(run_id=self._run_id, **fields) for fields in self._fields.values())
+
+    @staticmethod
+    def _end(fields: dict[str, Any], status: Status, event: ev.TaskSucceeded | ev.TaskFailed) -> None:
+        fields["status"] = status
+        fields["attempt"] = event.attempt
+        fields["ended_at"] = event.at
+        fields["duration_s"] = event.duration_s
+        fields["cpu_s"] = event.cpu_s
+        fields["peak_mib"] = event.peak_mib
+
+
+def _interruption(*, at: float) -> ev.RunEnded:
+    message = "interrupted: its process ended without a word (killed, or the machine went down)"
+    return ev.RunEnded(at=at, status=Status.FAILED.value, error_type=INTERRUPTED, message=message)
+
+
+def _run(started: ev.RunStarted, end: ev.RunEnded | None, tasks: Sequence[LocalTaskRun]) -> LocalRun:
+    counts = Counter(task.status.value for task in tasks)
+    run = LocalRun(
+        id=started.run_id,
+        flow_name=started.flow_name,
+        flow_version=started.flow_version,
+        status=Status.RUNNING,
+        started_at=timestamp(started.at),
+        parameters=started.parameters,
+        fail_fast=started.fail_fast,
+        max_workers=started.max_workers,
+        task_counts=dict(counts),
+    )
+    if end is None:
+        return run
+    return replace(
+        run,
+        status=Status(end.status),
+        ended_at=timestamp(end.at),
+        duration_s=max(0.0, end.at - started.at),
+        error_type=end.error_type,
+        message=end.message,
+        traceback=end.traceback or None,
+        result=_stored(end),
+    )
+
+
+def _stored(end: ev.RunEnded) -> StoredResult | None:
+    if end.codec is None or end.size_bytes is None or end.sha256 is None or end.artifact is None:
+        return None
+    return StoredResult(end.codec, end.size_bytes, end.sha256, end.artifact)

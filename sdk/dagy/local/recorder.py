@@ -1,0 +1,199 @@
+"""The recorder of local runs: facts to the journal, results to files, lines to the logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from dagy.core.errors import ArtifactSerializationError, LocalRecordsError
+from dagy.core.refs import to_json
+from dagy.core.states import Status
+from dagy.execution.recorder import Cancelled, Failed, Failure, Measured, Outcome, RunOptions, Succeeded
+from dagy.local import artifacts
+from dagy.local import events as ev
+from dagy.local.history import StoredResult
+from dagy.local.journal import JournalWriter
+from dagy.local.layout import LocalPaths
+from dagy.local.logs import LogFiles
+from dagy.local.private import make_private_dir
+from dagy.results import Encoded
+
+if TYPE_CHECKING:
+    from dagy.authoring import TracedFlow
+
+_NONE_EARLIER: Final[Mapping[str, StoredResult]] = {}
+
+
+class LocalRecorder:
+    """Of one run. `clock` gives seconds since the epoch, `say` gets a line for everything that happens, `earlier`
+    holds the results of tasks that an earlier execution finished.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        paths: LocalPaths,
+        journal: JournalWriter,
+        logs: LogFiles,
+        clock: Callable[[], float],
+        artifact_max_bytes: int,
+        say: Callable[[str], None],
+        earlier: Mapping[str, StoredResult] = _NONE_EARLIER,
+    ) -> None:
+        self.run_id = run_id
+        self.journal = journal
+        self._paths = paths
+        self._logs = logs
+        self._clock = clock
+        self._artifact_max_bytes = artifact_max_bytes
+        self._say = say
+        self._earlier = earlier
+
+    def task_started(self, task_run_id: str, *, attempt: int) -> None:
+        self.journal.append(ev.TaskStarted(at=self._clock(), id=task_run_id, attempt=attempt), can_wait=True)
+        self._note("INFO", task_run_id, f"started, attempt {attempt}" if attempt > 1 else "started")
+
+    def task_succeeded(self, task_run_id: str, *, attempt: int, result: Encoded, measured: Measured) -> None:
+        """Durable against the death of this process, not of the machine: see docs/design/local-records.md."""
+        stored = self._store(f"artifacts/{self.run_id}/{task_run_id}", result)
+        self.journal.append(
+            ev.TaskSucceeded(
+                at=self._clock(),
+                id=task_run_id,
+                attempt=attempt,
+                duration_s=measured.duration_s,
+                cpu_s=measured.cpu_s,
+                peak_mib=measured.peak_mib,
+                codec=stored.codec,
+                size_bytes=stored.size_bytes,
+                sha256=stored.sha256,
+                artifact=stored.path,
+            )
+        )
+        self._note("INFO", task_run_id, f"succeeded in {measured.duration_s:.3f} s")
+
+    def task_retrying(self, task_run_id: str, *, attempt: int, failure: Failure, delay_s: float) -> None:
+        self.journal.append(
+            ev.TaskRetrying(
+                at=self._clock(),
+                id=task_run_id,
+                attempt=attempt,
+                delay_s=delay_s,
+                error_type=failure.error_type,
+                message=failure.message,
+            )
+        )
+        self._note("WARNING", task_run_id, f"attempt {attempt} failed, next in {delay_s:g} s: {failure.message}")
+
+    def task_failed(self, task_run_id: str, *, attempt: int, failure: Failure, measured: Measured) -> None:
+        self.journal.append(
+            ev.TaskFailed(
+                at=self._clock(),
+                id=task_run_id,
+                attempt=attempt,
+                duration_s=measured.duration_s,
+                cpu_s=measured.cpu_s,
+                peak_mib=measured.peak_mib,
+                error_type=failure.error_type,
+                message=failure.message,
+                traceback=failure.traceback,
+            )
+        )
+        self._note("ERROR", task_run_id, f"failed: {failure.message}")
+
+    def task_skipped(self, task_run_id: str, *, reason: str) -> None:
+        self.journal.append(ev.TaskSkipped(at=self._clock(), id=task_run_id, reason=reason), can_wait=True)
+        self._note("WARNING", task_run_id, f"skipped: {reason}")
+
+    def task_cancelled(self, task_run_id: str, *, reason: str) -> None:
+        self.journal.append(ev.TaskCancelled(at=self._clock(), id=task_run_id, reason=reason), can_wait=True)
+        self._note("WARNING", task_run_id, f"cancelled: {reason}")
+
+    def result_of(self, task_run_id: str) -> Encoded:
+        return artifacts.load(self._paths.root, self._earlier[task_run_id])
+
+    def log(self, task_run_id: str | None, stream: str, line: str) -> None:
+        self._logs.write(self._clock(), task_run_id, stream, line)
+
+    def ended(self, outcome: Outcome) -> None:
+        """The journal is complete, and on the disk, when this returns. Raises: LocalRecordsError, OSError."""
+        self.journal.append(self._end_event(outcome))
+        self.journal.sync()
+
+    def _end_event(self, outcome: Outcome) -> ev.RunEnded:
+        at = self._clock()
+        if isinstance(outcome, Succeeded):
+            stored = self._store_output(outcome.output)
+            self._note("INFO", None, "the run succeeded")
+            ended = ev.RunEnded(at=at, status=Status.SUCCEEDED.value)
+            if stored is None:
+                return ended
+            return msgspec.structs.replace(
+                ended,
+                codec=stored.codec,
+                size_bytes=stored.size_bytes,
+                sha256=stored.sha256,
+                artifact=stored.path,
+            )
+        if isinstance(outcome, Failed):
+            failure = outcome.failure
+            subject = f"'{outcome.task_run_id}' failed: " if outcome.task_run_id else ""
+            self._note("ERROR", None, f"the run failed: {subject}{failure.message}")
+            return ev.RunEnded(
+                at=at,
+                status=Status.FAILED.value,
+                error_type=failure.error_type,
+                message=f"{subject}{failure.message}",
+                traceback=failure.traceback,
+            )
+        reason = outcome.reason if isinstance(outcome, Cancelled) else "handed back"
+        self._note("WARNING", None, f"the run was cancelled: {reason}")
+        return ev.RunEnded(at=at, status=Status.CANCELLED.value, message=reason)
+
+    def _store(self, directory: str, result: Encoded) -> StoredResult:
+        if result.size_bytes > self._artifact_max_bytes:
+            raise ArtifactSerializationError(
+                f"it takes {result.size_bytes:,} bytes ({result.codec}), more than the {self._artifact_max_bytes:,} "
+                "that DAGY_LOCAL_ARTIFACT_MAX_BYTES allows"
+            )
+        try:
+            return artifacts.store(self._paths.root, directory, result)
+        except OSError as error:
+            raise LocalRecordsError(f"A result cannot be stored in {self._paths.artifacts}: {error}") from error
+
+    def _store_output(self, output: Encoded | None) -> StoredResult | None:
+        """The flow's own result is made of results already stored; one over the cap fails nothing, and is not kept."""
+        if output is None:
+            return None
+        try:
+            return self._store(f"artifacts/{self.run_id}", output)
+        except ArtifactSerializationError as error:
+            self._note("WARNING", None, f"the flow's result is not kept: {error}")
+            return None
+
+    def _note(self, level: str, task_run_id: str | None, text: str) -> None:
+        self._logs.write(self._clock(), task_run_id, level, text, is_for_task=False)
+        self._say(f"{task_run_id}: {text}" if task_run_id else text)
+
+
+def begin_journal(
+    paths: LocalPaths, run_id: str, traced: TracedFlow, *, options: RunOptions, at_s: float
+) -> JournalWriter:
+    """From here on, readers see the run. Raises: OSError."""
+    make_private_dir(paths.artifacts_of(run_id))
+    return JournalWriter.create(
+        paths.journal(run_id),
+        ev.RunStarted(
+            at=at_s,
+            run_id=run_id,
+            flow_name=traced.spec.name,
+            flow_version=traced.spec.version,
+            parameters=to_json(dict(traced.parameters)),
+            fail_fast=options.fail_fast,
+            max_workers=options.max_workers,
+            tasks=[ev.PlannedTask(call.id, call.task.name, list(call.depends_on)) for call in traced.calls.values()],
+        ),
+    )

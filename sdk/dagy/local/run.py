@@ -1,0 +1,190 @@
+"""`run_local`: a flow executed here and now, with records, logs and results on this machine."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
+
+from dagy.core.errors import (
+    ArtifactSerializationError,
+    InvalidInput,
+    LocalExecutionError,
+    LocalRecordsError,
+    ParameterTypeError,
+    TaskFailedError,
+    TaskTimeoutError,
+)
+from dagy.core.names import run_id as run_id_of
+from dagy.core.states import Status
+from dagy.execution.failures import failure_of
+from dagy.execution.recorder import Cancelled, Failed, Outcome, RunOptions, Succeeded
+from dagy.execution.runner import run_flow
+from dagy.local import artifacts
+from dagy.local.history import LocalRun, LocalTaskRun, RunHistory, history_of, timestamp
+from dagy.local.journal import read_events
+from dagy.local.layout import LocalPaths
+from dagy.local.logs import LogFiles
+from dagy.local.paths import local_dir
+from dagy.local.recorder import LocalRecorder, begin_journal
+from dagy.local.settings import LocalSettings
+from dagy.local.settling import remove_old_runs, settle
+from dagy.results import decode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dagy.authoring import Flow, TracedFlow
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRunContext:
+    """A local run that has ended. `result` is the flow's value, None when it failed."""
+
+    run: LocalRun
+    task_runs: tuple[LocalTaskRun, ...]
+    result: Any
+    _paths: LocalPaths
+
+    @property
+    def run_id(self) -> str:
+        return self.run.id
+
+    @property
+    def status(self) -> Status:
+        return self.run.status
+
+    @property
+    def log_path(self) -> Path:
+        return self._paths.run_log(self.run.id)
+
+    def result_of(self, task_run_id: str) -> Any:
+        """The stored result of one task. Raises: KeyError when it has none; ArtifactSerializationError."""
+        stored = next((task.result for task in self.task_runs if task.id == task_run_id), None)
+        if stored is None:
+            raise KeyError(task_run_id)
+        return decode(artifacts.load(self._paths.root, stored))
+
+
+def run_local(
+    flow: Flow[..., Any],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    fail_fast: bool = True,
+    max_workers: int = 1,
+    cleanup_keep_last: int | None = 20,
+) -> LocalRunContext:
+    """Run the flow to its end, in this process. The run is recorded whatever happens; what is durable when stands in
+    docs/design/local-records.md. Of finished runs, the newest `cleanup_keep_last` are kept (None keeps all).
+
+    With `fail_fast`, a failed run raises. Without, a failed task makes a run with status FAILED, which is returned.
+
+    Raises: what tracing raises, with nothing recorded; TaskFailedError (from the author's exception),
+    TaskTimeoutError, ArtifactSerializationError or ParameterTypeError; KeyboardInterrupt after Ctrl-C, with the run
+    CANCELLED; LocalRecordsError when nothing can be recorded.
+    """
+    options = RunOptions(fail_fast=fail_fast, max_workers=_checked_workers(max_workers), echo=True)
+    traced = flow.trace(*args, **(kwargs or {}))
+    settings = LocalSettings.from_environ()
+    paths = LocalPaths(local_dir().absolute())
+    with _recording(paths, traced, options=options, settings=settings) as recorder:
+        outcome = run_flow(traced, recorder, options=options)
+        recorder.ended(outcome)
+        history = _settled(paths, recorder.run_id, keep_last=cleanup_keep_last)
+    return _answer(paths, traced, history, outcome, fail_fast=fail_fast)
+
+
+@contextmanager
+def _recording(
+    paths: LocalPaths, traced: TracedFlow, *, options: RunOptions, settings: LocalSettings
+) -> Iterator[LocalRecorder]:
+    """Whatever leaves the block, the run has an end in its journal, if it can still be written."""
+    at_s = time.time()
+    run_id = run_id_of(traced.spec.name, timestamp(at_s), secrets.token_hex(3))
+    try:
+        logs = LogFiles(paths, run_id)
+        journal = begin_journal(paths, run_id, traced, options=options, at_s=at_s)
+    except OSError as error:
+        raise LocalRecordsError(f"The run cannot be recorded in {paths.root}: {error}") from error
+    recorder = LocalRecorder(
+        run_id,
+        paths=paths,
+        journal=journal,
+        logs=logs,
+        clock=time.time,
+        artifact_max_bytes=settings.artifact_max_bytes,
+        say=_teller(sys.stderr) if settings.is_verbose else lambda text: None,
+    )
+    try:
+        yield recorder
+    except BaseException as error:
+        _record_break(recorder, error)
+        raise
+    finally:
+        logs.close()
+        journal.close()
+
+
+def _record_break(recorder: LocalRecorder, error: BaseException) -> None:
+    """The runner or the records broke, not the flow. If even this cannot be written, the run counts as interrupted."""
+    try:
+        recorder.ended(Failed(failure_of(error)))
+    except (LocalRecordsError, OSError) as problem:
+        _log.warning("The end of run %s could not be recorded: %s", recorder.run_id, problem)
+
+
+def _settled(paths: LocalPaths, run_id: str, *, keep_last: int | None) -> RunHistory:
+    """Records that cannot be settled now stay in the journal for the next reader; the run itself is done."""
+    journal = paths.journal(run_id)
+    history = history_of(read_events(journal), is_abandoned=False)
+    if history is None:
+        raise LocalRecordsError(f"The journal {journal} was removed or damaged while its run went on")
+    try:
+        settle(paths, {journal: history})
+        if keep_last is not None:
+            remove_old_runs(paths, keep_last=keep_last)
+    except LocalRecordsError as error:
+        _log.warning("Run %s is recorded, but not in the database yet: %s", run_id, error)
+    return history
+
+
+def _answer(
+    paths: LocalPaths, traced: TracedFlow, history: RunHistory, outcome: Outcome, *, fail_fast: bool
+) -> LocalRunContext:
+    if isinstance(outcome, Cancelled):
+        raise KeyboardInterrupt
+    if isinstance(outcome, Failed) and fail_fast:
+        _raise(outcome, traced)
+    output = outcome.output if isinstance(outcome, Succeeded) else None
+    value = None if output is None else decode(output)
+    return LocalRunContext(history.run, history.task_runs, value, paths)
+
+
+def _raise(outcome: Failed, traced: TracedFlow) -> NoReturn:
+    if isinstance(outcome.error, (TaskTimeoutError, ArtifactSerializationError, ParameterTypeError)):
+        raise outcome.error
+    if outcome.task_run_id is None:
+        raise LocalExecutionError(outcome.failure.message) from outcome.error
+    task_name = traced.calls[outcome.task_run_id].task.name
+    raise TaskFailedError(task_name, outcome.failure.message, outcome.task_run_id) from outcome.error
+
+
+def _teller(stderr: TextIO) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        stderr.write(f"{text}\n")
+
+    return say
+
+
+def _checked_workers(max_workers: int) -> int:
+    if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
+        raise InvalidInput(f"max_workers must be a whole number of 1 or more, got {max_workers!r}")
+    return max_workers

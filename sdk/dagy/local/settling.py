@@ -1,0 +1,67 @@
+"""Bringing journals that nobody writes any more into the database, and old runs out of it.
+
+The runner does it for its own run at the end; whoever reads records does it for runs whose process died, or could
+not get at the database. Every step can be repeated: files first, then the database in one transaction that replaces
+what it has of the run, then the journal goes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from dagy.core.errors import LocalRecordsError
+from dagy.local.database import opened
+from dagy.local.history import RunHistory, history_of
+from dagy.local.journal import abandoned, read_events
+from dagy.local.layout import LocalPaths
+from dagy.local.metadata import write_metadata
+
+_AT_ONCE: Final = 50  # journals in one transaction; each is an open file
+
+
+def settle_abandoned(paths: LocalPaths) -> None:
+    """Runs that are going on are left alone. Raises: LocalRecordsError; nothing is lost then."""
+    journals = iter(sorted(paths.journals.glob("*.jsonl")))
+    while batch := list(islice(journals, _AT_ONCE)):
+        with ExitStack() as locks:
+            ours = [path for path in batch if locks.enter_context(abandoned(path))]
+            if ours:
+                settle(paths, {path: history_of(read_events(path), is_abandoned=True) for path in ours})
+
+
+def settle(paths: LocalPaths, histories: Mapping[Path, RunHistory | None]) -> None:
+    """For whoever holds the locks of these journals. Journals of no run at all (None) just go.
+
+    Raises: LocalRecordsError; the journals are still there then.
+    """
+    known = [history for history in histories.values() if history is not None]
+    try:
+        for history in known:
+            write_metadata(paths, history)
+        with opened(paths) as database:
+            database.save(known)
+        for journal in histories:
+            journal.unlink(missing_ok=True)
+    except OSError as error:
+        raise LocalRecordsError(f"The local records in {paths.root} cannot be written: {error}") from error
+
+
+def remove_old_runs(paths: LocalPaths, *, keep_last: int) -> None:
+    """All but the newest finished ones, with their files. Runs that are going on are neither counted nor touched.
+
+    The database forgets them last: when this is cut short, the next call finishes it. Raises: LocalRecordsError.
+    """
+    with opened(paths) as database:
+        old = database.ids_beyond(keep_last)
+    if not old:
+        return
+    for run_id in old:
+        shutil.rmtree(paths.run(run_id), ignore_errors=True)
+        shutil.rmtree(paths.artifacts_of(run_id), ignore_errors=True)
+    with opened(paths) as database:
+        database.delete(old)
