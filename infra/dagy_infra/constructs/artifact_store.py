@@ -13,7 +13,6 @@ from constructs import Construct
 from dagy_infra.stages import DEFAULT_STAGE
 from dagy_runtime.adapters.aws.packing import STATE_PREFIX
 
-ARTIFACTS_PREFIX: Final = "artifacts/"
 RUNS_PREFIX: Final = "runs/"
 
 
@@ -51,8 +50,7 @@ class ArtifactStore(Construct):
                 ),
                 s3.LifecycleRule(
                     # Replaced artifacts: no run that pinned one can still be open by then.
-                    id="expire-old-artifact-versions",
-                    prefix=ARTIFACTS_PREFIX,
+                    id="expire-old-artifacts",
                     noncurrent_version_expiration=Duration.days(props.run_retention_days),
                 ),
                 s3.LifecycleRule(
@@ -64,18 +62,18 @@ class ArtifactStore(Construct):
         )
 
     def access(self) -> list[iam.PolicyStatement]:
-        """Read artifacts, of the version that a run pinned; read and write results, logs and what is too large for
-        the table; list. Never write an artifact: that would be writing code.
+        """Read everything, in the version that a run pinned: `dagy deploy --prefix` puts artifacts where it likes.
+        Write results, logs and what is too large for the table, but no artifact: that would be writing code.
         """
         written = [self.bucket.arn_for_objects(f"{prefix}*") for prefix in (RUNS_PREFIX, STATE_PREFIX)]
         return [
             iam.PolicyStatement(
-                sid="ReadArtifacts",
+                sid="ReadObjects",
                 actions=["s3:GetObject", "s3:GetObjectVersion"],
-                resources=[self.bucket.arn_for_objects(f"{ARTIFACTS_PREFIX}*")],
+                resources=[self.bucket.arn_for_objects("*")],
             ),
-            iam.PolicyStatement(sid="ReadAndWriteRuns", actions=["s3:GetObject", "s3:PutObject"], resources=written),
-            # Without it S3 answers 403 for what is not there, not 404, whatever the key: so no condition on prefixes.
+            iam.PolicyStatement(sid="WriteRuns", actions=["s3:PutObject"], resources=written),
+            # Without it S3 answers 403 for what is not there, not 404.
             iam.PolicyStatement(sid="ListBucket", actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]),
         ]
 
