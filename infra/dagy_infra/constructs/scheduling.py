@@ -17,6 +17,8 @@ from dagy_infra.constructs.function import invoking
 @dataclass(frozen=True, slots=True)
 class SchedulingProps:
     control: Control
+    is_emulated: bool = False
+    """The emulator takes every schedule for one of the group `default` when it checks a policy."""
 
 
 class Scheduling(Construct):
@@ -24,6 +26,7 @@ class Scheduling(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, props: SchedulingProps) -> None:
         super().__init__(scope, construct_id)
+        self._is_emulated: Final = props.is_emulated
         self._group: Final = scheduler.CfnScheduleGroup(self, "Group")
         self._role: Final = iam.Role(
             self,
@@ -46,9 +49,11 @@ class Scheduling(Construct):
         return self._role.role_arn
 
     def managing(self) -> list[iam.PolicyStatement]:
-        schedules = Stack.of(self).format_arn(
-            service="scheduler", resource="schedule", resource_name=f"{self.group_name}/*"
-        )
+        groups = [self.group_name, "default"] if self._is_emulated else [self.group_name]
+        schedules = [
+            Stack.of(self).format_arn(service="scheduler", resource="schedule", resource_name=f"{group}/*")
+            for group in groups
+        ]
         return [
             iam.PolicyStatement(
                 sid="ManageSchedules",
@@ -58,7 +63,7 @@ class Scheduling(Construct):
                     "scheduler:GetSchedule",
                     "scheduler:UpdateSchedule",
                 ],
-                resources=[schedules],
+                resources=schedules,
             ),
             iam.PolicyStatement(
                 sid="GiveSchedulesTheirRole",

@@ -54,7 +54,7 @@ class AppStack(Stack):
             "Control",
             ControlProps(settings, runtime, store, table, timer, runtimes, requires_tls=stage.emulator is None),
         )
-        scheduling = Scheduling(self, "Scheduling", SchedulingProps(control))
+        scheduling = Scheduling(self, "Scheduling", SchedulingProps(control, is_emulated=stage.emulator is not None))
         api = Api(
             self,
             "Api",
