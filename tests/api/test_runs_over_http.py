@@ -93,6 +93,27 @@ def test_a_run_that_cannot_be_is_refused_and_nothing_starts(
     assert deployed.ports.dispatcher.sent == []
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"$ref": "#"}, id="refers to itself"),
+        pytest.param({"$ref": "https://example.invalid/schema.json"}, id="refers to the network"),
+        pytest.param({"$id": "https://example.invalid/", "$ref": "#/x"}, id="is from the network"),
+        pytest.param({"multipleOf": 0}, id="divides by zero"),
+        pytest.param({"pattern": "("}, id="has a broken pattern"),
+        pytest.param({"type": ["nonsense"]}, id="has a type that is none"),
+    ],
+)
+def test_a_schema_that_makes_no_sense_lets_every_value_through_to_the_flow(
+    stage: Any, spec: Any, schema: dict[str, Any]
+) -> None:
+    parameter = {"name": "p", "type": "Any", "schema": schema, "required": True, "kind": "keyword_only"}
+    assert stage.register(spec(parameters=[parameter])).status == 200
+    for value in (7, "x", [1]):
+        run = stage.client().post("/v1/runs", {"flow_name": "etl", "flow_version": "1.0", "parameters": {"p": value}})
+        assert run.status in (201, 422), run.body
+
+
 def test_an_unknown_deployment_is_answered_with_names_alike(deployed: Any) -> None:
     assert start(deployed, deployment="dayly").error["hint"] == "Did you mean daily?"
 
