@@ -127,7 +127,8 @@ def _checked(parameter: Parameter, value: Any) -> Any:
     try:
         validate(value)
     except fastjsonschema.JsonSchemaValueException as error:
-        where = "" if error.path == ["data"] else f" ({error.message.removeprefix('data')})"
+        is_told_by_type = error.path == ["data"] and error.rule in ("type", "format", "enum", "anyOf")
+        where = "" if is_told_by_type else f" ({error.message.removeprefix('data').strip()})"
         got = f"{described(value)}{where}"
         raise ParameterTypeError(parameter["name"], parameter.get("type", "Any"), got) from None
     except Exception:  # such as a schema that refers to itself without end

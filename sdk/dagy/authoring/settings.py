@@ -36,8 +36,10 @@ def checked_description(description: str | None, fn: Callable[..., Any]) -> str 
 
 
 def checked_executor(executor: str | None) -> str | None:
-    if executor is None or executor in Executor._value2member_map_:
-        return executor if executor is None else str(Executor(executor))
+    if executor is None:
+        return None
+    if isinstance(executor, str) and executor in Executor._value2member_map_:
+        return str(Executor(executor))
     known = ", ".join(f'"{known}"' for known in Executor)
     raise InvalidFlow(f"executor must be one of {known}, got {executor!r}")
 

@@ -1,0 +1,434 @@
+"""Tracing: a flow's body is run once and becomes a plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagy import Flow, FlowSpec, TaskOutput, flow, task
+from dagy.core.errors import (
+    DependencyCycleError,
+    InvalidFlow,
+    InvalidInput,
+    MissingParameter,
+    ParameterTypeError,
+    UnknownParameter,
+    ValueNotKnown,
+)
+from dagy.core.graph import topological_order
+
+
+@task
+def extract(source: str, date: str = "today") -> list[str]:
+    """Read the rows."""
+    return [source, date]
+
+
+@task(retries=2, retry_delay_seconds=[1, 5], timeout_seconds=60, executor="ecs", concurrency_limit=3)
+def transform(rows: list[str]) -> list[str]:
+    return rows
+
+
+@task
+def load(*rows: Any, into: Any = None) -> int:
+    return len(rows)
+
+
+@flow(name="daily_etl", description="Daily data pipeline")
+def daily_etl(date: str, source: str = "s3://data") -> Any:
+    data = extract(source, date=date)
+    cleaned = transform(data)
+    return {"loaded": load(cleaned, into=[data])}
+
+
+def test_a_traced_flow_is_the_plan_of_its_body() -> None:
+    spec = daily_etl.build("2026-03-04")
+
+    assert isinstance(spec, FlowSpec)
+    assert (spec.name, spec.version) == ("daily_etl", "latest")
+    assert [run.id for run in spec.task_runs] == ["extract-1", "transform-1", "load-1"]
+    assert [run.depends_on for run in spec.task_runs] == [[], ["extract-1"], ["transform-1", "extract-1"]]
+    assert spec.edges == [["extract-1", "transform-1"], ["transform-1", "load-1"], ["extract-1", "load-1"]]
+    assert spec.task_runs[0].args == ["s3://data"]
+    assert spec.task_runs[0].kwargs == {"date": "2026-03-04"}
+    assert spec.outputs == {"loaded": {"$ref": "load-1"}}
+    assert [parameter["name"] for parameter in spec.parameters] == ["date", "source"]
+
+
+def test_a_plan_tells_the_settings_of_its_tasks() -> None:
+    tasks = daily_etl.build().tasks
+
+    assert list(tasks) == ["extract", "transform", "load"]
+    assert tasks["extract"].description == "Read the rows."
+    assert tasks["extract"].import_path.endswith(":extract")
+    assert tasks["transform"].default_executor == "ecs"
+    assert tasks["transform"].retry_delay_seconds == [1.0, 5.0]
+    assert (tasks["transform"].retries, tasks["transform"].timeout_seconds) == (2, 60.0)
+    assert tasks["transform"].concurrency_limit == 3
+
+
+def test_building_executes_no_task() -> None:
+    executed = []
+
+    @task
+    def work() -> None:
+        executed.append(1)
+
+    @flow
+    def working() -> None:
+        work()
+        work()
+
+    assert [run.id for run in working.build().task_runs] == ["work-1", "work-2"]
+    assert executed == []
+
+
+def test_every_call_gets_the_tasks_name_and_a_number() -> None:
+    @flow
+    def fan_out() -> Any:
+        return load(*[transform(extract(str(n))) for n in range(3)])
+
+    assert [run.id for run in fan_out.build().task_runs] == [
+        *("extract-1", "transform-1", "extract-2", "transform-2", "extract-3", "transform-3"),
+        "load-1",
+    ]
+
+
+@dataclasses.dataclass
+class Batch:
+    rows: Any
+    label: str = ""
+
+
+CONTAINERS = {
+    "list": lambda ref: [ref],
+    "tuple": lambda ref: (1, ref),
+    "dict value": lambda ref: {"x": ref},
+    "dict key": lambda ref: {ref: 1},
+    "set": lambda ref: {ref},
+    "dataclass": lambda ref: Batch(ref),
+    "nested": lambda ref: [{"a": (Batch([ref]),)}],
+}
+
+
+@pytest.mark.parametrize("wrap", [pytest.param(wrap, id=name) for name, wrap in CONTAINERS.items()])
+def test_a_reference_is_found_wherever_it_is_put(wrap: Any) -> None:
+    @flow
+    def wrapping() -> Any:
+        return load(into=wrap(extract("a")))
+
+    spec = wrapping.build()
+
+    assert spec.task_runs[1].depends_on == ["extract-1"]
+
+
+def test_a_dependency_is_told_once_in_reading_order() -> None:
+    @flow
+    def repeating() -> Any:
+        a, b = extract("a"), extract("b")
+        return load(b, a, b, into=[a, b])
+
+    assert repeating.build().task_runs[-1].depends_on == ["extract-2", "extract-1"]
+
+
+def test_a_trace_keeps_the_live_arguments() -> None:
+    traced = daily_etl.trace("2026-03-04")
+
+    assert list(traced.calls) == ["extract-1", "transform-1", "load-1"]
+    assert traced.calls["transform-1"].args == (TaskOutput("extract-1"),)
+    assert traced.calls["load-1"].task is load
+    assert traced.calls["load-1"].depends_on == ("transform-1", "extract-1")
+    assert traced.output == {"loaded": TaskOutput("load-1")}
+    assert traced.parameters == {"date": "2026-03-04", "source": "s3://data"}
+    assert traced.flow is daily_etl
+
+
+@given(st.lists(st.lists(st.integers(0, 30), max_size=4), max_size=15))
+def test_whatever_graph_a_body_makes_is_in_the_plan(parents: list[list[int]]) -> None:
+    @flow
+    def generated() -> None:
+        outputs: list[Any] = []
+        for wanted in parents:
+            outputs.append(load([outputs[n % len(outputs)] for n in wanted] if outputs else []))
+
+    spec = generated.build()
+
+    assert [run.id for run in spec.task_runs] == [f"load-{n + 1}" for n in range(len(parents))]
+    assert len(topological_order(spec.task_runs)) == len(parents)
+    for index, (run, wanted) in enumerate(zip(spec.task_runs, parents, strict=True)):
+        assert set(run.depends_on) == {f"load-{n % index + 1}" for n in wanted if index}
+    assert FlowSpec.from_dict(spec.to_dict()) == spec
+
+
+def test_tasks_called_by_other_threads_are_not_of_this_flow() -> None:
+    seen: list[Any] = []
+
+    @flow
+    def threaded() -> None:
+        thread = threading.Thread(target=lambda: seen.append(extract.fn("thread")))
+        other = threading.Thread(target=lambda: seen.append(extract("thread")))
+        for each in (thread, other):
+            each.start()
+            each.join()
+
+    assert threaded.build().task_runs == []
+    assert seen == [["thread", "today"]] * 2
+
+
+def test_after_a_body_failed_tasks_are_functions_again() -> None:
+    @flow
+    def failing() -> None:
+        extract("a")
+        raise KeyError("of the author")
+
+    with pytest.raises(KeyError, match="of the author"):
+        failing.trace()
+
+    assert extract("b") == ["b", "today"]
+
+
+# --- parameters ---------------------------------------------------------------------------------------------
+
+
+@flow
+def typed(day: dt.date, *, limit: float = 1.5, tags: list[str] | None = None) -> Any:
+    return load(day, limit, tags)
+
+
+def test_parameters_are_converted_by_their_annotations() -> None:
+    assert typed.trace("2026-03-04", limit=2).parameters == {"day": dt.date(2026, 3, 4), "limit": 2.0, "tags": None}
+
+
+def test_a_flow_that_validates_nothing_gets_what_was_given() -> None:
+    lax: Flow[..., Any] = flow(validate_parameters=False)(typed.fn)
+
+    assert lax.trace("2026-03-04").parameters["day"] == "2026-03-04"
+
+
+@pytest.mark.parametrize(
+    "args, kwargs, error, told",
+    [
+        pytest.param((), {}, MissingParameter, r"Missing parameter 'day' \(date\)", id="missing"),
+        pytest.param(("2026-03-04",), {"dya": 1}, UnknownParameter, "Unknown parameter 'dya'", id="unknown"),
+        pytest.param(("tomorrow",), {}, ParameterTypeError, "'day' expects date, got 'tomorrow'", id="wrong type"),
+        pytest.param(("2026-03-04", 2), {}, InvalidInput, "takes 1 positional", id="too many"),
+        pytest.param(("2026-03-04",), {"day": "2026-03-04"}, InvalidInput, "'day' was given twice", id="twice"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_named(args: Any, kwargs: Any, error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told):
+        typed.trace(*args, **kwargs)
+
+
+def test_a_parameter_without_a_value_stays_open_in_the_plan() -> None:
+    assert daily_etl.build().task_runs[0].kwargs == {"date": {"$param": "date"}}
+
+
+def test_an_open_parameter_is_passed_on_inside_data() -> None:
+    @flow
+    def passing(day: str) -> Any:
+        return load({"day": [day]}, into=Batch(day))
+
+    run = passing.build().task_runs[0]
+
+    assert run.args == [{"day": [{"$param": "day"}]}]
+    assert run.depends_on == []
+
+
+LOOKING = {
+    "an f-string": lambda day: extract(f"s3://{day}"),
+    "a comparison": lambda day: extract("a") if day == "2026" else None,
+    "truth": lambda day: extract("a") if day else None,
+    "iteration": lambda day: [extract(part) for part in day],
+    "an attribute": lambda day: extract(day.year),
+    "arithmetic": lambda day: extract(day + 1),
+}
+
+
+@pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in LOOKING.items()])
+def test_a_body_that_looks_into_an_open_parameter_is_told_to_give_it(body: Any) -> None:
+    looking: Flow[..., Any] = flow(name="looking")(body)
+
+    with pytest.raises(ValueNotKnown, match="Parameter 'day'") as refused:
+        looking.build()
+
+    assert "--param day=<value>" in str(refused.value.hint)
+
+
+def test_a_body_that_fails_on_an_open_parameter_in_its_own_way_is_told_the_same() -> None:
+    @flow
+    def parsing(day: str) -> Any:
+        return extract(dt.date.fromisoformat(day).isoformat())
+
+    with pytest.raises(InvalidFlow, match="built without values for 'day': TypeError") as refused:
+        parsing.build()
+
+    assert "--param day=<value>" in str(refused.value.hint)
+    assert parsing.build("2026-03-04").task_runs[0].args == ["2026-03-04"]
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        pytest.param(lambda *rows: None, id="star arguments"),
+        pytest.param(lambda **more: None, id="star-star arguments"),
+        pytest.param(eval("lambda row, /: None"), id="positional only"),  # noqa: S307
+    ],
+)
+def test_a_flow_whose_parameters_have_no_names_is_refused(fn: Any) -> None:
+    with pytest.raises(InvalidFlow, match="cannot be given by name"):
+        flow(name="nameless")(fn).build()
+
+
+# --- flows in flows -----------------------------------------------------------------------------------------
+
+
+@flow
+def cleaning(source: str, date: dt.date) -> Any:
+    return transform(extract(source, str(date)))
+
+
+def test_a_flow_called_in_a_flow_joins_its_plan() -> None:
+    @flow
+    def outer() -> Any:
+        rows = cleaning("a", date="2026-03-04")  # type: ignore[arg-type]
+        return load(rows, cleaning("b", dt.date(2026, 3, 5)))
+
+    spec = outer.build()
+
+    assert [run.id for run in spec.task_runs] == ["extract-1", "transform-1", "extract-2", "transform-2", "load-1"]
+    assert spec.task_runs[-1].depends_on == ["transform-1", "transform-2"]
+    assert spec.task_runs[0].args == ["a", "2026-03-04"]
+
+
+def test_a_flow_in_a_flow_takes_results_as_parameters() -> None:
+    @flow
+    def outer(day: str) -> Any:
+        return cleaning(extract("where"), day)  # type: ignore[arg-type]
+
+    with pytest.raises(ValueNotKnown, match="'day'"):
+        outer.build()  # its body makes text of the date
+    assert outer.build("2026-03-04").task_runs[1].depends_on == ["extract-1"]
+
+
+def test_a_flow_that_calls_itself_without_end_is_refused() -> None:
+    @flow
+    def endless() -> Any:
+        return endless()
+
+    with pytest.raises(InvalidFlow, match="calls itself without end"):
+        endless.build()
+
+
+# --- what cannot be planned ---------------------------------------------------------------------------------
+
+
+def test_a_result_of_another_flow_cannot_be_waited_for() -> None:
+    stray = daily_etl.trace("2026-03-04").output["loaded"]
+
+    @flow
+    def borrowing() -> Any:
+        return transform(stray)
+
+    with pytest.raises(DependencyCycleError, match="load-1 → transform-1"):
+        borrowing.build()
+
+
+def test_two_tasks_of_one_name_are_refused_with_both_places() -> None:
+    other = task(name="extract")(lambda: None)
+
+    @flow
+    def confusing() -> None:
+        extract("a")
+        other()
+
+    with pytest.raises(InvalidFlow, match=r"named 'extract': test_tracing_flows.py:\d+ and test_tracing_flows.py:\d+"):
+        confusing.build()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda: extract(), id="too few"),
+        pytest.param(lambda: extract("a", "b", "c"), id="too many"),
+        pytest.param(lambda: extract("a", when="b"), id="unknown"),
+    ],
+)
+def test_a_call_that_does_not_fit_the_task_is_refused_when_it_is_made(call: Any) -> None:
+    with pytest.raises(InvalidFlow, match="Task 'extract' cannot be called like this"):
+        flow(name="miscalling")(call).build()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(lambda: (extract(each) for each in "ab"), id="generator"),
+        pytest.param(lambda: map(extract, "ab"), id="map"),
+        pytest.param(lambda: zip("ab", "cd", strict=True), id="zip"),
+    ],
+)
+def test_arguments_that_do_not_exist_yet_are_refused(rows: Any) -> None:
+    with pytest.raises(InvalidFlow, match=r"Task 'transform' was given a .*do not exist yet"):
+        flow(name="lazy")(lambda: transform(rows())).build()
+
+
+def test_data_that_contains_itself_is_refused() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+
+    with pytest.raises(InvalidFlow, match="contains itself"):
+        flow(name="circular")(lambda: load(circle)).build()
+
+
+async def _async() -> None: ...
+
+
+def _generator() -> Any:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    "fn, told",
+    [pytest.param(_async, "an async function", id="async"), pytest.param(_generator, "a generator", id="generator")],
+)
+def test_a_flow_must_be_a_plain_function(fn: Any, told: str) -> None:
+    with pytest.raises(InvalidFlow, match=told):
+        flow(fn)
+
+
+# --- versions and settings ----------------------------------------------------------------------------------
+
+
+def test_a_version_comes_from_the_build_then_the_decorator_then_is_latest() -> None:
+    pinned = flow(version="2.1.0")(daily_etl.fn)
+
+    assert daily_etl.build().version == "latest"
+    assert pinned.build().version == "2.1.0"
+    assert pinned.build(version="3").version == "3"
+
+
+@pytest.mark.parametrize("version", ["", "a b", "1/2", 7])
+def test_a_version_that_cannot_be_one_is_refused(version: Any) -> None:
+    with pytest.raises(InvalidFlow, match="version"):
+        flow(version=version)(daily_etl.fn)
+    with pytest.raises(InvalidFlow, match="version"):
+        daily_etl.build(version=version)
+
+
+def test_a_delay_function_is_told_by_its_import_path() -> None:
+    patient = task(name="patient", retries=1, retry_delay_seconds=len)(extract.fn)  # type: ignore[arg-type]
+
+    assert patient.spec.retry_delay_seconds == {"$callable": "builtins:len"}
+
+
+def test_a_flow_keeps_its_settings() -> None:
+    resilient = flow(name="resilient", retries=2, retry_delay_seconds=1.5, retry_jitter_factor=0.1)(daily_etl.fn)
+
+    assert (resilient.name, resilient.policy.retries, resilient.policy.delay_s) == ("resilient", 2, 1.5)
+    assert daily_etl.description == "Daily data pipeline"
