@@ -14,7 +14,7 @@ _SHOWN_AS = {
     "concurrency_limit": "concurrency limit",
     "default_executor": "executor",
 }
-_UNSEEN = frozenset({"name", "description"})
+_UNSEEN = frozenset({"name", "description", "import_path"})  # they change nothing about how a task runs
 
 
 def short(code_hash: str | None) -> str:

@@ -1,0 +1,282 @@
+"""The command line, called as a shell calls it, and a stage to talk to: the real API over loopback HTTP on ports in
+memory, its bucket in moto.
+
+The stage's clock is the machine's. Runs are not executed (that is the engine's own business); `Stage.play` writes
+into the stage what an engine would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from dagy.config import write_profile
+from dagy.core.states import Status
+from dagy.core.timestamps import to_iso
+from dagy_cli.root import run
+from dagy_runtime.adapters.aws.blobs import S3Blobs
+from dagy_runtime.adapters.aws.clients import Clients
+from dagy_runtime.adapters.aws.system import RandomIds, SystemClock
+from dagy_runtime.adapters.memory import world
+from dagy_runtime.api.app import create_app
+from dagy_runtime.engine.keys import mint_key
+from dagy_runtime.ports import Ports, TaskOutcome
+from dagy_runtime.values import Event, Problem, ResultRef, Role, TaskRun
+
+BUCKET = "dagy-artifacts-123456789012-us-east-1"
+FLOW = """\
+from dagy import flow, task
+
+@task(retries=2)
+def extract(source: str):
+    return [1, 2, 3]
+
+@task(timeout_seconds=60)
+def load(rows):
+    return sum(rows)
+
+@flow
+def etl(source: str = "here", n: int = 1):
+    return load(extract(source))
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error of a command whose answers are read by machines."""
+        found: dict[str, Any] = json.loads(self.stderr.splitlines()[-1])["error"]
+        return found
+
+
+@dataclass(frozen=True)
+class Dagy:
+    capture: pytest.CaptureFixture[str]
+    home: Path
+
+    def __call__(self, *words: str, expect: int | None = 0) -> Said:
+        self.capture.readouterr()
+        code = run(list(words))
+        said = Said(int(code), *self.capture.readouterr())
+        if expect is not None:
+            assert said.code == expect, f"dagy {' '.join(words)}: exit {said.code}\n{said.stdout}\n{said.stderr}"
+        return said
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and an empty project as current folder."""
+    for name in list(os.environ):
+        if name.startswith(("DAGY_", "AWS_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("DAGY_LOCAL_DIR", str(tmp_path / "home"))
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def dagy(home: Path, capsys: pytest.CaptureFixture[str]) -> Dagy:
+    return Dagy(capsys, home)
+
+
+@pytest.fixture
+def project(home: Path, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Write a flow file of a name of its own into the project (modules stay loaded), and return its name."""
+
+    def write(source: str = FLOW, name: str | None = None) -> str:
+        stem = name or "flow_" + re.sub(r"\W+", "_", request.node.name).strip("_").lower()[:60]
+        path = Path.cwd() / f"{stem}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+        return f"{stem}.py"
+
+    return write
+
+
+@dataclass
+class Stage:
+    """A stage whose engine is played by hand."""
+
+    url: str
+    ports: Ports
+    s3: Any
+    asked: list[str] = field(default_factory=list)
+
+    def key(self, role: str = "admin") -> str:
+        _, text = mint_key(
+            self.ports.keys,
+            self.ports.clock,
+            self.ports.ids,
+            name=role,
+            role=Role(role),
+            expires_in_days=1,
+            created_by="test",
+        )
+        return text
+
+    @property
+    def uploads(self) -> int:
+        return len(self.s3.list_object_versions(Bucket=BUCKET).get("Versions", []))
+
+    def play(self, run_id: str, *, fails_with: str | None = None, result: Any = 6) -> None:
+        """The run, from its start to its end: two tasks, a line of log each."""
+        now, runs = self.ports.clock.now(), self.ports.runs
+        at = to_iso(now)
+        won = runs.claim_run(run_id, owner="played", now=now, lease_s=60, hop=0)
+        assert won.run is not None
+        names = ["extract", "load"]
+        tasks = [
+            TaskRun(
+                run_id,
+                f"{name}-1",
+                name,
+                Status.PENDING,
+                position,
+                depends_on=tuple(f"{n}-1" for n in names[:position]),
+            )
+            for position, name in enumerate(names)
+        ]
+        runs.put_tasks(run_id, tasks)
+        runs.append_events([Event(run_id, self.ports.ids.unique(), at, "run_started")])
+        lines: list[dict[str, Any]] = []
+        problem = Problem("ValueError", fails_with, "Traceback …") if fails_with else None
+        for task in tasks:
+            is_bad = problem is not None and task.task_name == "load"
+            runs.start_task(run_id, task.id, attempt=1, attempt_id=f"a-{task.id}", started_at=at)
+            lines.append({"at": at, "task_run_id": task.id, "stream": "stdout", "line": f"hello from {task.id}"})
+            status = Status.FAILED if is_bad else Status.SUCCEEDED
+            outcome = TaskOutcome(
+                status, 1, at, result=None if is_bad else _stored([1, 2, 3]),
+                problem=problem if is_bad else None, duration_s=0.25, cpu_s=0.1, peak_mib=30.5,
+            )  # fmt: skip
+            runs.finish_task(run_id, task.id, attempt_id=f"a-{task.id}", outcome=outcome)
+        chunk = "".join(json.dumps(line) + "\n" for line in lines)
+        self.ports.blobs.put(f"runs/{run_id}/logs/0000-played-000000.jsonl", chunk.encode())
+        runs.finish_run(
+            run_id,
+            owner="played",
+            status=Status.FAILED if problem else Status.SUCCEEDED,
+            ended_at=at,
+            problem=problem,
+            result=None if problem else _stored(result),
+        )
+
+
+def _stored(value: Any) -> ResultRef:
+    import hashlib
+
+    data = json.dumps(value).encode()
+    return ResultRef("json", len(data), hashlib.sha256(data).hexdigest(), inline=data)
+
+
+@pytest.fixture
+def stage(home: Path) -> Iterator[Stage]:
+    """A stage `dev` with nothing in it, and the profile `dev` that points to it."""
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        ports = world(clock=SystemClock(), ids=RandomIds(), blobs=S3Blobs(Clients({"AWS_REGION": "us-east-1"}), BUCKET))
+        stage = Stage("", ports, s3)
+        with serving(create_app(ports, stage="dev", version="0.1.0"), stage.asked) as url:
+            stage.url = url
+            write_profile(
+                "dev", api_url=url, stage="dev", region="us-east-1", table_format="plain", api_key=stage.key()
+            )
+            yield stage
+
+
+class serving:
+    """An ASGI application behind loopback HTTP, for as long as the block lasts."""
+
+    def __init__(self, app: Any, asked: list[str]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                asked.append(f"{self.command} {self.path}")
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, headers, answer = asyncio.run(_exchange(app, self, body))
+                self.send_response(status)
+                for name, value in headers:
+                    if name.lower() != b"content-length":
+                        self.send_header(name.decode(), value.decode())
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_DELETE = handle_any
+
+            def log_message(self, *_: Any) -> None:
+                """Nothing."""
+
+        self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.httpd.daemon_threads = True
+        self.thread = threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> str:
+        self.thread.start()
+        return f"http://127.0.0.1:{self.httpd.server_address[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self.httpd.shutdown()
+        self.thread.join()
+        self.httpd.server_close()
+
+
+async def _exchange(app: Any, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[Any], bytes]:
+    url = urlsplit(request.path)
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.command,
+        "scheme": "http",
+        "path": unquote(url.path),
+        "raw_path": url.path.encode(),
+        "root_path": "",
+        "query_string": url.query.encode(),
+        "headers": [(k.lower().encode(), v.encode()) for k, v in request.headers.items()],
+        "server": ("127.0.0.1", 80),
+        "client": request.client_address,
+    }
+    incoming = [{"type": "http.request", "body": body, "more_body": False}]
+    outgoing: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return incoming.pop(0) if incoming else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        outgoing.append(message)
+
+    await app(scope, receive, send)
+    return outgoing[0]["status"], outgoing[0]["headers"], b"".join(part.get("body", b"") for part in outgoing[1:])

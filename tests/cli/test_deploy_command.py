@@ -1,0 +1,281 @@
+"""`dagy deploy`, against a stage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+BUCKET = "dagy-artifacts-123456789012-us-east-1"
+FROM_ENV = {"DAGY_ARTIFACT_BUCKET": "from-env"}
+Write = Callable[..., str]
+
+
+def test_a_first_deploy_builds_uploads_registers_and_says_where(dagy: Any, stage: Any, project: Write) -> None:
+    said = dagy("deploy", f"{project()}:etl", "--tag", "team=data", "--execution-mode", "small")
+
+    assert said.stdout == f"Deployed to s3://{BUCKET}/dagy/flows/etl/latest/artifact.zip and registered as etl:latest\n"
+    titles = [line.split()[1] for line in said.stderr.splitlines() if line.startswith("  ✓")]
+    assert titles == ["Loaded", "Built", "Checked", "Uploaded", "Registered", "Deployment"]
+    assert "Next:  dagy run etl --watch" in said.stderr
+    deployment = stage.ports.registry.get_deployment("etl")
+    assert (deployment.size.value, dict(deployment.tags)) == ("small", {"team": "data"})
+
+
+def test_what_is_registered_is_the_uploaded_object_byte_for_byte(dagy: Any, stage: Any, project: Write) -> None:
+    dagy("build", f"{project()}:etl", "--output-dir", "dist")
+    dagy("deploy", "dist/artifact.zip", "--deployment", "my-etl", "--flow-version", "1.2.0")
+
+    flow = stage.ports.registry.get_flow("etl", "1.2.0")
+    stored = stage.s3.get_object(Bucket=BUCKET, Key=flow.artifact.key, VersionId=flow.artifact.version_id)[
+        "Body"
+    ].read()
+    local = Path("dist/artifact.zip").read_bytes()
+    assert stored == local
+    assert flow.artifact.sha256 == hashlib.sha256(local).hexdigest()
+    assert flow.spec.version == "1.2.0"
+    assert stage.ports.registry.get_deployment("my-etl").flow_version == "1.2.0"
+
+
+def test_the_same_code_again_is_skipped_without_asking_aws_for_anything(dagy: Any, stage: Any, project: Write) -> None:
+    target = f"{project()}:etl"
+    dagy("deploy", target)
+    before = len(stage.asked)
+
+    said = dagy("deploy", target)
+
+    first, local, remote, last = said.stdout.splitlines()
+    assert first == "No code changes detected (code_hash unchanged). Skipping deployment."
+    assert local.startswith("Local: ")
+    assert remote == local.replace("Local", "Remote")
+    assert last == "Use --force to deploy anyway."
+    assert stage.uploads == 1
+    assert [line.split()[0] for line in stage.asked[before:]] == ["GET", "GET"]
+
+
+def test_force_deploys_the_same_code_and_keeps_the_settings(dagy: Any, stage: Any, project: Write) -> None:
+    target = f"{project()}:etl"
+    dagy("deploy", target, "--execution-mode", "large", "--schedule", "0 6 * * *", "--timezone", "Europe/Athens")
+
+    dagy("deploy", target, "--force")
+
+    deployment = stage.ports.registry.get_deployment("etl")
+    assert stage.uploads == 2
+    assert deployment.deployment_version == 2
+    assert (deployment.size.value, deployment.schedule.expression) == ("large", "0 6 * * *")
+
+
+def test_changed_settings_are_sent_without_an_upload(dagy: Any, stage: Any, project: Write) -> None:
+    target = f"{project()}:etl"
+    dagy("deploy", target, "--schedule", "0 6 * * *")
+
+    said = dagy("deploy", target, "--status", "PAUSED", "--execution-mode", "task-isolated", expect=None)
+
+    if said.code == 0:  # stages that run tasks apart
+        assert "isolation in-process → task-isolated" in said.stderr
+    said = dagy("deploy", target, "--status", "PAUSED", "--execution-mode", "xlarge", "--json")
+    deployment = stage.ports.registry.get_deployment("etl")
+    assert said.json["skipped"] is True
+    assert said.json["changes"] == ["execution_mode nano → xlarge", "status ACTIVE → PAUSED"]
+    assert (deployment.status.value, deployment.size.value, stage.uploads) == ("PAUSED", "xlarge", 1)
+    assert deployment.schedule.timezone == "America/New_York"
+
+
+def test_a_deploy_says_what_changed_in_the_plan(dagy: Any, stage: Any, project: Write, tmp_path: Path) -> None:
+    dagy("build", f"{project()}:etl", "--output-dir", "one")
+    changed = (
+        Path(project()).read_text().replace("timeout_seconds=60", "timeout_seconds=120")
+        .replace("load(extract(source))", "load(dedupe(extract(source)))")
+        .replace("@flow", "@task\ndef dedupe(rows):\n    return rows\n\n@flow")
+        .replace("n: int = 1", "n: int = 2")
+    )  # fmt: skip
+    dagy("build", f"{project(changed, 'changed_plan')}:etl", "--output-dir", "two")
+    dagy("deploy", "one/artifact.zip")
+
+    changes = dagy("deploy", "two/artifact.zip", "--json").json["changes"]
+
+    assert changes[0].startswith("code ")
+    assert changes[1:] == ["+1 task (dedupe)", "timeout load 60.0 → 120.0", "task runs 2 → 3", "default of n 1 → 2"]
+
+
+def test_a_schedule_tells_when_it_fires_next_in_its_own_zone(dagy: Any, stage: Any, project: Write) -> None:
+    said = dagy("deploy", f"{project()}:etl", "--schedule", "0 6 * * 1-5", "--timezone", "Asia/Tokyo")
+
+    assert "0 6 * * 1-5 Asia/Tokyo" in said.stderr
+    assert "06:00 JST" in said.stderr
+    spec, is_enabled = stage.ports.schedules.get("etl")
+    assert (spec.expression, spec.timezone, is_enabled) == ("0 6 * * 1-5", "Asia/Tokyo", True)
+
+
+def test_no_schedule_removes_it(dagy: Any, stage: Any, project: Write) -> None:
+    target = f"{project()}:etl"
+    dagy("deploy", target, "--schedule", "rate(1 hour)")
+
+    dagy("deploy", target, "--no-schedule")
+
+    assert stage.ports.schedules.get("etl") is None
+    assert stage.ports.registry.get_deployment("etl").schedule is None
+
+
+def test_a_dry_run_shows_the_steps_and_writes_nothing(dagy: Any, stage: Any, project: Write) -> None:
+    said = dagy("deploy", f"{project()}:etl", "--schedule", "0 6 * * *", "--dry-run", "--json")
+
+    assert said.json["dry_run"] is True
+    assert said.json["artifact_s3_uri"] == f"s3://{BUCKET}/dagy/flows/etl/latest/artifact.zip"
+    assert "Nothing was done" in said.stderr
+    assert stage.uploads == 0
+    assert stage.ports.registry.latest_flow("etl") is None
+    assert [line.split()[0] for line in stage.asked] == ["GET"] * len(stage.asked)
+
+
+def test_the_namespace_is_the_files_folder_unless_given(dagy: Any, stage: Any, project: Write) -> None:
+    target = f"{project(name='data/ingestion/load_orders_ns')}:etl"
+    dagy("deploy", target)
+    assert stage.ports.registry.get_flow("etl", "latest").namespace == "data/ingestion"
+
+    dagy("deploy", target, "--flow-version", "2", "--namespace", "billing")
+    assert stage.ports.registry.get_flow("etl", "2").namespace == "billing"
+
+
+def test_a_path_holding_one_flow_is_enough(dagy: Any, stage: Any, project: Write) -> None:
+    assert "registered as etl:latest" in dagy("deploy", project()).stdout
+
+
+def test_without_an_api_the_artifact_is_only_uploaded(dagy: Any, stage: Any, project: Write) -> None:
+    dagy("config", "delete", "dev", "--yes")
+
+    said = dagy("deploy", f"{project()}:etl", "--bucket", BUCKET, "--prefix", "mine")
+
+    assert said.stdout == f"Deployed to s3://{BUCKET}/mine/flows/etl/latest/artifact.zip\n"
+    assert stage.uploads == 1
+    assert stage.ports.registry.latest_flow("etl") is None
+
+
+@pytest.mark.parametrize(
+    "env, manifest, options, bucket",
+    [
+        pytest.param(FROM_ENV, "from-manifest", ["--bucket", "from-flag"], "from-flag", id="--bucket"),
+        pytest.param(FROM_ENV, "from-manifest", [], "from-env", id="DAGY_ARTIFACT_BUCKET"),
+        pytest.param({}, "from-manifest", [], "from-manifest", id="the manifest"),
+        pytest.param({}, None, [], BUCKET, id="the account and region"),
+    ],
+)  # fmt: skip
+def test_the_bucket_is_found(
+    dagy: Any, stage: Any, project: Write, monkeypatch: Any, env: dict[str, str], manifest: str | None,
+    options: list[str], bucket: str,
+) -> None:  # fmt: skip
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    if manifest:
+        facts = {
+            "schema_version": 1, "stack_version": "0.1.0", "stage": "dev", "region": "us-east-1", "table": "t",
+            "account": "123456789012", "api_url": stage.url, "app_url": None, "bucket": manifest, "a_new_field": 1,
+        }  # fmt: skip
+        boto3.client("ssm", region_name="us-east-1").put_parameter(
+            Name="/dagy/dev/manifest", Type="String", Value=json.dumps(facts)
+        )
+
+    said = dagy("deploy", f"{project()}:etl", "--dry-run", "--json", *options)
+
+    assert said.json["artifact_s3_uri"] == f"s3://{bucket}/dagy/flows/etl/latest/artifact.zip"
+
+
+@pytest.mark.parametrize(
+    "options, code, message",
+    [
+        pytest.param(["--schedule", "61 * * * *"], 2, "61", id="a cron expression that cannot be"),
+        pytest.param(["--schedule", "0 6 * * *", "--timezone", "Mars/Phobos"], 2, "Mars/Phobos", id="an unknown zone"),
+        pytest.param(["--schedule", "at(2001-01-01T00:00:00)"], 2, "past", id="a time that is gone"),
+        pytest.param(["--timezone", "Europe/Athens"], 2, "needs a schedule", id="a zone without a schedule"),
+        pytest.param(["--no-schedule", "--schedule", "0 6 * * *"], 2, "contradicts", id="with and without a schedule"),
+        pytest.param(["--execution-mode", "huge"], 2, "huge", id="an unknown size"),
+        pytest.param(["--execution-mode", "nano", "--execution-mode", "large"], 2, "contradicts", id="two sizes"),
+        pytest.param(["--status", "ASLEEP"], 2, "ASLEEP", id="an unknown status"),
+        pytest.param(["--default-executor", "k8s"], 2, "k8s", id="an unknown executor"),
+        pytest.param(["--tag", "team"], 2, "Invalid tag 'team', expected key=value", id="a tag without a value"),
+        pytest.param(["--deployment", "a/b"], 2, "Invalid deployment name", id="a name that is a path"),
+        pytest.param(["--namespace", "/abs"], 2, "Invalid namespace", id="a namespace that is absolute"),
+        pytest.param(["--dep-packages", "A1B2C3D4"], 2, "do not exist yet", id="packages"),
+        pytest.param(["--flow-name", "other"], 2, "Artifact flow spec mismatch. Expected other:latest, got etl:latest",
+                     id="another flow"),
+        pytest.param(["--param", "source"], 2, "Invalid param 'source', expected key=value", id="half a parameter"),
+        pytest.param(["--param", "nope=1"], 2, "Unknown parameter 'nope'", id="an unknown parameter"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_and_nothing_is_written(
+    dagy: Any, stage: Any, project: Write, options: list[str], code: int, message: str
+) -> None:
+    said = dagy("deploy", f"{project()}:etl", *options, expect=code)
+
+    assert message in said.stderr
+    assert "Traceback" not in said.stderr
+    assert stage.uploads == 0
+    assert stage.ports.registry.latest_flow("etl") is None
+
+
+def test_a_pinned_version_cannot_be_deployed_as_another(dagy: Any, stage: Any, project: Write) -> None:
+    source = Path(project()).read_text().replace("@flow", '@flow(version="1.0.0")')
+    target = f"{project(source, 'pinned_flow')}:etl"
+
+    said = dagy("deploy", target, "--flow-version", "2.0.0", expect=2)
+    assert "Artifact flow spec mismatch. Expected etl:2.0.0, got etl:1.0.0" in said.stderr
+
+    assert "registered as etl:1.0.0" in dagy("deploy", target, "--flow-version", "1.0.0").stdout
+
+
+def test_a_schedule_of_a_flow_that_needs_parameters_is_refused_before_the_upload(
+    dagy: Any, stage: Any, project: Write
+) -> None:
+    source = Path(project()).read_text().replace('source: str = "here"', "source: str")
+
+    said = dagy("deploy", f"{project(source, 'needs_parameters')}:etl", "--schedule", "0 6 * * *", expect=2)
+
+    assert "Missing parameter 'source'" in said.stderr
+    assert stage.uploads == 0
+
+
+@pytest.mark.parametrize(
+    "content, code, message",
+    [
+        pytest.param(None, 5, "Artifact not found: ", id="missing"),
+        pytest.param(b"not a zip", 2, "rtifact", id="not a zip"),
+    ],
+)
+def test_an_artifact_that_cannot_be_trusted_is_refused(
+    dagy: Any, stage: Any, content: bytes | None, code: int, message: str
+) -> None:
+    if content is not None:
+        Path("a.zip").write_bytes(content)
+
+    said = dagy("deploy", "a.zip", expect=code)
+
+    assert message in said.stderr
+    assert stage.uploads == 0
+
+
+def test_a_bucket_that_does_not_exist_is_named(dagy: Any, stage: Any, project: Write) -> None:
+    said = dagy("deploy", f"{project()}:etl", "--bucket", "nobody-has-this-one", expect=5)
+
+    assert "nobody-has-this-one" in said.stderr
+    assert stage.ports.registry.latest_flow("etl") is None
+
+
+def test_a_viewer_may_not_deploy(dagy: Any, stage: Any, project: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGY_API_KEY", stage.key("viewer"))
+
+    said = dagy("deploy", f"{project()}:etl", "--json", expect=3)
+
+    assert said.error["code"] == "forbidden"
+
+
+def test_production_is_asked_about_only_when_somebody_can_answer(dagy: Any, stage: Any, project: Write) -> None:
+    dagy("config", "set", "prod", "--api-url", stage.url, "--stage", "prod", "--default")
+
+    said = dagy("deploy", f"{project()}:etl", "--dry-run", "--bucket", BUCKET, expect=None)
+
+    assert "Deploy to production" not in said.stderr
