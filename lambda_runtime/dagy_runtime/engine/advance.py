@@ -27,6 +27,7 @@ from dagy_runtime.engine.endings import (
     Ending,
     HandOver,
     after_death,
+    after_handing_back,
     after_nonsense,
     after_time_ran_out,
 )
@@ -205,7 +206,7 @@ class _Invocation:
     def _conclude(self, verdict: Verdict, journal: Journal, *, total_s: float) -> Finished | HandedOver:
         match verdict:
             case Said(ended=ended):
-                return self._conclude_said(ended, journal)
+                return self._conclude_said(ended, journal, total_s=total_s)
             case CancelSeen():
                 return self._finish(End(Status.CANCELLED))
             case TimeRanOut():
@@ -217,7 +218,7 @@ class _Invocation:
                 ending = after_nonsense(journal.situation(), reason)
         return self._carry_out_ending(ending, journal)
 
-    def _conclude_said(self, ended: Ended, journal: Journal) -> Finished | HandedOver:
+    def _conclude_said(self, ended: Ended, journal: Journal, *, total_s: float) -> Finished | HandedOver:
         match ended:
             case FlowSucceeded(output=output):
                 result = journal.store_output(output) if output is not None else None
@@ -227,7 +228,8 @@ class _Invocation:
             case FlowCancelled():
                 return self._finish(End(Status.CANCELLED))
             case FlowHandedBack(resume_in_s=resume_in_s, flow_attempt=flow_attempt):
-                return self._hand_over(HandOver(resume_in_s, flow_attempt))
+                ending = after_handing_back(journal.situation(), HandOver(resume_in_s, flow_attempt), total_s=total_s)
+                return self._carry_out_ending(ending, journal)
 
     def _carry_out_ending(self, ending: Ending, journal: Journal) -> Finished | HandedOver:
         for task, problem in ending.failed:

@@ -60,6 +60,15 @@ class Ending:
     put_back: tuple[RunningTask, ...] = ()
 
 
+def after_handing_back(at: Situation, over: HandOver, *, total_s: float) -> Ending:
+    """The flow asked for another invocation. One that would begin where this one began is not given: it would end the
+    same, for ever.
+    """
+    if at.has_progress or over.wait_s > 0:
+        return Ending(over)
+    return Ending(_no_progress(total_s))
+
+
 def after_time_ran_out(at: Situation, *, total_s: float) -> Ending:
     """A task that had all the time there is can never finish here; the others get another invocation."""
     limit = f"the function's {total_s:,.0f} seconds"
@@ -75,7 +84,7 @@ def after_time_ran_out(at: Situation, *, total_s: float) -> Ending:
     if failed and at.run.fail_fast:
         return Ending(_task_failed(failed[0][0], problem), failed, put_back)
     if not failed and not at.has_progress:
-        return Ending(_failed("OutOfTime", f"The flow did nothing that could be kept in {limit}"), (), put_back)
+        return Ending(_no_progress(total_s), (), put_back)
     return Ending(HandOver(0.0, at.flow_attempt), failed, put_back)
 
 
@@ -102,6 +111,10 @@ def _death(exit: Exit, run: Run, *, memory_mib: int) -> str:
     if exit.signal_name == "SIGKILL" and exit.peak_mib >= memory_mib * _OUT_OF_MEMORY_SHARE:
         return f"was killed (SIGKILL), most likely out of memory: {peak}; give it a larger size than {run.size}"
     return f"was killed ({exit.signal_name}; {peak})"
+
+
+def _no_progress(total_s: float) -> End:
+    return _failed("OutOfTime", f"The flow did nothing that could be kept in the function's {total_s:,.0f} seconds")
 
 
 def _failed(error_type: str, message: str) -> End:

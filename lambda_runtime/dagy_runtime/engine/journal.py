@@ -6,7 +6,7 @@ still be lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +34,6 @@ from dagy_runtime.worker.frames import (
     Logged,
     Payload,
     Planned,
-    PlannedTask,
     Refused,
     ResultGiven,
     ResultWanted,
@@ -78,8 +77,8 @@ class Journal:
         match heard:
             case Logged(task_run_id=task_run_id, stream=stream, line=line):
                 self.logs.add(task_run_id, stream, line)
-            case Planned(tasks=tasks):
-                self._plan(tasks)
+            case Planned():
+                return self._plan(heard)
             case TaskStarted(task_run_id=task_run_id, attempt=attempt):
                 self._start(task_run_id, attempt)
             case TaskSucceeded():
@@ -120,15 +119,14 @@ class Journal:
         self._end_attempt(task.id, task.attempt, Status.PENDING, used=task.attempt - 1)
         self._event("task_handed_back", task.id, task.attempt)
 
-    def _plan(self, tasks: Sequence[PlannedTask]) -> None:
-        conflict = plan_conflict(self.stored, tasks)
+    def _plan(self, frame: Planned) -> ToChild:
+        conflict = plan_conflict(self.stored, frame.tasks)
         if conflict is not None:
-            message = (
+            return Refused(
+                frame.number,
                 f"The flow's body gave another plan than when the run began: {conflict}. A run that goes on in a new "
-                "invocation traces its flow again, so the body must depend on its parameters only."
+                "invocation traces its flow again, so the body must depend on its parameters only.",
             )
-            self.ended = FlowFailed(Failure("PlanChanged", message))
-            return
         new = [
             TaskRun(
                 run_id=self.run.id,
@@ -138,14 +136,15 @@ class Journal:
                 position=position,
                 depends_on=task.depends_on,
             )
-            for position, task in enumerate(tasks)
+            for position, task in enumerate(frame.tasks)
             if task.id not in self.stored
         ]
         if new:
             self.tenure.confirm()
             self.ports.runs.put_tasks(self.run.id, new)
-            self._event("tasks_planned", count=len(tasks))
+            self._event("tasks_planned", count=len(frame.tasks))
         self._is_planned = True
+        return Accepted(frame.number)
 
     def _start(self, task_run_id: str, attempt: int) -> None:
         before = self.stored.get(task_run_id)

@@ -12,7 +12,7 @@ from typing import Any
 
 from dagy.artifact import Metadata, load_extracted
 from dagy.authoring import TracedFlow
-from dagy.core.errors import ArtifactSerializationError
+from dagy.core.errors import ArtifactSerializationError, ModuleUnloadable
 from dagy.execution.failures import failure_of
 from dagy.execution.recorder import (
     Cancelled,
@@ -35,6 +35,7 @@ from dagy_runtime.worker.frames import (
     Logged,
     Planned,
     PlannedTask,
+    Refused,
 )
 from dagy_runtime.worker.link import Link
 from dagy_runtime.worker.payloads import to_payload
@@ -83,7 +84,10 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
         traced = _traced(job)
     except BaseException as error:  # also `sys.exit()` in a module's body
         return _author_failure(error, link)
-    link.send(_plan(traced))
+    tasks = tuple(PlannedTask(call.id, call.task.name, tuple(call.depends_on)) for call in traced.calls.values())
+    reply = link.ask(lambda number: Planned(number, tasks))
+    if isinstance(reply, Refused):
+        return FlowFailed(Failure("PlanChanged", reply.reason))
     recorder = PipeRecorder(link, handover_dir=job.handover_dir)
     try:
         outcome = run_flow(traced, recorder, options=job.options, finished=job.finished, control=control)
@@ -94,12 +98,6 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
 
 def _traced(job: Job) -> TracedFlow:
     return load_extracted(job.code_dir, job.metadata).trace(**job.parameters)
-
-
-def _plan(traced: TracedFlow) -> Planned:
-    return Planned(
-        tuple(PlannedTask(call.id, call.task.name, tuple(call.depends_on)) for call in traced.calls.values())
-    )
 
 
 def _ended(outcome: Outcome, job: Job) -> Ended:
@@ -122,9 +120,16 @@ def _ended(outcome: Outcome, job: Job) -> Ended:
 
 def _author_failure(error: BaseException, link: Link) -> FlowFailed:
     """The traceback goes into the log as well: that is where people look first."""
-    failure = shortened(failure_of(error))
-    if isinstance(error, SystemExit):
-        failure = replace(failure, message=f"The flow's code called sys.exit({error.code!r})")
+    failure = shortened(_failure(error))
     for line in failure.traceback.splitlines():
         link.send(Logged(None, "stderr", line))
     return FlowFailed(failure)
+
+
+def _failure(error: BaseException) -> Failure:
+    if isinstance(error, SystemExit):
+        return replace(failure_of(error), message=f"The flow's code called sys.exit({error.code!r})")
+    if isinstance(error, ModuleUnloadable) and error.__cause__ is not None:
+        # Its message says which file; the traceback worth reading is that of what stopped the import.
+        return Failure(type(error).__name__, f"{error}: {error.hint}", failure_of(error.__cause__).traceback)
+    return failure_of(error)

@@ -42,8 +42,12 @@ class PlannedTask(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Planned(Frame, frozen=True):
-    """The flow was imported and traced: these are its task runs, in order. Always before any of theirs."""
+    """The flow was imported and traced: these are its task runs, in order. Nothing of theirs comes before.
 
+    Answered with `Accepted` when they are stored, or `Refused`.
+    """
+
+    number: int
     tasks: tuple[PlannedTask, ...]
 
 
@@ -138,7 +142,7 @@ FromChild = Union[
 
 
 class Accepted(Frame, frozen=True):
-    """The result of frame `number` is durable."""
+    """What frame `number` told is durable."""
 
     number: int
 
