@@ -45,6 +45,7 @@ def world(environ: Mapping[str, str]) -> Ports:
     settings = read_settings(environ)
     clients = Clients(environ)
     table = Table(clients, settings.table)
+    clock = SystemClock()
     blobs = S3Blobs(clients, settings.bucket)
     packing = Packing(blobs)
     return Ports(
@@ -54,8 +55,8 @@ def world(environ: Mapping[str, str]) -> Ports:
         blobs=blobs,
         dispatcher=LambdaDispatcher(clients, settings.functions),
         timers=StepFunctionsTimers(clients, settings.functions, state_machine=settings.timer_state_machine),
-        schedules=EventBridgeSchedules(clients, settings.scheduler) if settings.scheduler else NoSchedules(),
-        clock=SystemClock(),
+        schedules=EventBridgeSchedules(clients, settings.scheduler, clock) if settings.scheduler else NoSchedules(),
+        clock=clock,
         ids=RandomIds(),
     )
 

@@ -14,11 +14,12 @@ import json
 from typing import Any, Final
 
 from dagy.core.errors import NotFound, Unavailable
-from dagy.schedules import parse_schedule
+from dagy.schedules import RateSchedule, parse_schedule
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.errors import error_code, translated
 from dagy_runtime.adapters.aws.settings import SchedulerSettings
 from dagy_runtime.messages import FireSchedule, to_json
+from dagy_runtime.ports import Clock
 from dagy_runtime.values import ScheduleSpec
 
 NOMINAL_TIME: Final = "<aws.scheduler.scheduled-time>"  # EventBridge puts the time it meant here
@@ -28,9 +29,10 @@ _TRIES: Final = 4
 
 
 class EventBridgeSchedules:
-    def __init__(self, clients: Clients, settings: SchedulerSettings) -> None:
+    def __init__(self, clients: Clients, settings: SchedulerSettings, clock: Clock) -> None:
         self._clients = clients
         self._settings = settings
+        self._clock = clock
 
     def put(self, deployment: str, schedule: ScheduleSpec, *, is_enabled: bool) -> None:
         request = self._request(deployment, schedule, is_enabled)
@@ -59,7 +61,10 @@ class EventBridgeSchedules:
 
     def _request(self, deployment: str, schedule: ScheduleSpec, is_enabled: bool) -> dict[str, Any]:
         parsed = parse_schedule(schedule.expression, schedule.timezone)
+        # EventBridge counts a rate from its start date, else from its creation, which nobody else could know.
+        start = {"StartDate": parsed.next_times(self._clock.now(), 1)[0]} if isinstance(parsed, RateSchedule) else {}
         return {
+            **start,
             **self._name(deployment),
             "Description": schedule.expression,
             "ScheduleExpression": parsed.eventbridge_expression,
