@@ -48,7 +48,8 @@ CONTROL_ARN = f"arn:aws:lambda:{REGION}:000000000000:function:dagy-control"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "world_factory" in metafunc.fixturenames:
+    marked = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "world_factory" in metafunc.fixturenames and "world_factory" not in marked:
         names = ["memory", "moto", *(["emulator"] if ENDPOINT else [])]
         metafunc.parametrize("world_factory", names, indirect=True)
 

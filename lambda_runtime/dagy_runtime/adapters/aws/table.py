@@ -122,7 +122,9 @@ class Table:
                 self._back_off(attempt, "dynamodb:BatchWriteItem")
 
     def transact(self, writes: Sequence[Put | Update]) -> list[Refused | None] | None:
-        """All or nothing, of at most 100. None when all were written, otherwise for each write whether its condition refused it."""
+        """All or nothing, at most 100. None when all were written; otherwise, write by write, what its condition
+        refused: None for those that only went down with the others.
+        """
         requests = [
             {"Put": self._named(_put_request(write))}
             if isinstance(write, Put)

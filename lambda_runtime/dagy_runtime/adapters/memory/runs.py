@@ -43,6 +43,16 @@ class _Record:
             if task.status in sources:
                 self.tasks[task.id] = rules.settled(task, status=status, reason=reason, ended_at=ended_at)
 
+    def cancel_leftovers(self) -> None:
+        """No task of a run that has ended stays open."""
+        if self.run.status.is_final and self.run.ended_at is not None:
+            self.settle(
+                Status.CANCELLED,
+                reason=rules.end_reason(self.run.status),
+                ended_at=self.run.ended_at,
+                task_run_ids=list(self.tasks),
+            )
+
 
 class MemoryRunStore:
     """One lock for everything: each method is one atomic step."""
@@ -97,6 +107,7 @@ class MemoryRunStore:
                 return Lost(None, None)
             is_ours = record.is_owned_by(owner) or record.is_free(now)
             if record.run.status not in rules.CLAIMABLE or not is_ours:
+                record.cancel_leftovers()
                 return Lost(record.run, record.lease)
             record.run = rules.claimed(record.run, now=now, hop=hop)
             return Won(record.run, record.take(owner, now + lease_s))
@@ -133,6 +144,7 @@ class MemoryRunStore:
             if record is None:
                 return None
             if record.ended_by == (owner, status, ended_at):
+                record.cancel_leftovers()
                 return record.run
             is_ours = record.is_free(to_epoch(ended_at)) if owner is None else record.is_owned_by(owner)
             if record.run.status not in sources or not is_ours:
@@ -140,8 +152,7 @@ class MemoryRunStore:
             record.run = rules.ended(record.run, status=status, ended_at=ended_at, problem=problem, result=result)
             record.ended_by = (owner, status, ended_at)
             record.lease = None
-            reason = rules.end_reason(status)
-            record.settle(Status.CANCELLED, reason=reason, ended_at=ended_at, task_run_ids=list(record.tasks))
+            record.cancel_leftovers()
             return record.run
 
     def request_cancel(self, run_id: str) -> Run | None:
