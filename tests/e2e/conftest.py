@@ -1,0 +1,112 @@
+"""The local cloud, once without and once with IAM enforcement, and the `dagy` command pointed at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dagy_infra.local_cloud import LocalCloud
+
+ROOT = Path(__file__).parents[2]
+DAGY = Path(sys.executable).parent / "dagy"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+@dataclass(frozen=True)
+class Dagy:
+    """The command line, as a person on this machine has it: one folder of local state, one profile."""
+
+    home: Path
+    cwd: Path
+    profile: str = "local"
+
+    def __call__(self, *words: str, expect: int = 0, env: dict[str, str] | None = None) -> Said:
+        done = subprocess.run(
+            [DAGY, *words],
+            cwd=self.cwd,
+            env=self.environ(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=150,
+        )
+        said = Said(done.returncode, done.stdout, done.stderr)
+        assert said.code == expect, f"dagy {' '.join(words)}: exit {said.code}\n{said.stdout}\n{said.stderr}"
+        return said
+
+    def environ(self, env: dict[str, str] | None = None) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DAGY_", "AWS_"))}
+        return {**kept, "DAGY_LOCAL_DIR": str(self.home), "DAGY_PROFILE": self.profile, "NO_COLOR": "1", **(env or {})}
+
+    def run_remote(self, deployment: str, *words: str, expect: int = 0) -> dict[str, Any]:
+        """Run it there, wait for the end, and return the run as `runs show` gives it."""
+        run_id = self("run", deployment, "--remote", *words, "--json").json["run_id"]
+        return self.wait_for_end(run_id)
+
+    def wait_for_end(self, run_id: str) -> dict[str, Any]:
+        def ended() -> dict[str, Any] | None:
+            run: dict[str, Any] = self("runs", "show", run_id, "--remote", "--json").json
+            return run if run["status"] in ("SUCCEEDED", "FAILED", "CANCELLED") else None
+
+        return self.eventually(ended, within_s=90)
+
+    def eventually(self, question: Callable[[], Any], *, within_s: float) -> Any:
+        """The first true answer. Asks again and again, because nothing on the other side can wake us."""
+        pause = threading.Event()
+        deadline = time.monotonic() + within_s
+        while not (answer := question()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"nothing came within {within_s:g} s")
+            pause.wait(0.3)
+        return answer
+
+
+@pytest.fixture(scope="session", params=[pytest.param(False, id="open"), pytest.param(True, id="iam-enforced")])
+def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A stage `local`, provisioned by the same `cdk bootstrap` and `cdk deploy` that users run."""
+    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), port=None, enforce_iam=request.param)
+    try:
+        cloud.start()
+        yield cloud
+    finally:
+        cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def dagy(cloud: LocalCloud) -> Dagy:
+    return Dagy(home=cloud.home, cwd=ROOT)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a flow file into an empty project folder."""
+
+    def write(source: str, name: str = "flow.py") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+        return path
+
+    return write
