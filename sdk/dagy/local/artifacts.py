@@ -13,13 +13,18 @@ from dagy.local.private import make_private_dir, write_private_file
 from dagy.results import SUFFIXES, Encoded
 
 
-def store(root: Path, directory: str, encoded: Encoded) -> StoredResult:
-    """`directory` is relative to the root, and its parent exists. A repeat writes the same again. Raises: OSError."""
+def place_of(encoded: Encoded, run_id: str, task_run_id: str | None = None) -> StoredResult:
+    """Where a result of a task, or the flow's own, belongs."""
+    directory = f"artifacts/{run_id}/{task_run_id}" if task_run_id else f"artifacts/{run_id}"
     path = f"{directory}/result{SUFFIXES[encoded.codec]}"
-    absolute = f"{root}/{path}"
-    make_private_dir(Path(os.path.dirname(absolute)))  # noqa: PTH120 - half the time of Path.parent, per task
-    write_private_file(absolute, encoded.data)
     return StoredResult(encoded.codec, encoded.size_bytes, encoded.sha256, path)
+
+
+def write(root: Path, path: str, data: bytes) -> None:
+    """A repeat writes the same again. Raises: OSError."""
+    absolute = f"{root}/{path}"
+    make_private_dir(os.path.dirname(absolute))  # noqa: PTH120 - half the time of Path.parent, for each task
+    write_private_file(absolute, data)
 
 
 def load(root: Path, stored: StoredResult) -> Encoded:

@@ -38,7 +38,10 @@ class TaskStarted(_Event, frozen=True):
 
 
 class TaskSucceeded(_Event, frozen=True):
-    """Written after the result's file, `artifact`, a path relative to the root."""
+    """`artifact` is the path of the result's file, relative to the root. A small result comes along in `data`, and its
+    file is written when the run is settled: thousands of files written by several threads at once cost more than
+    anything else in a run of small tasks. A large one has its file already.
+    """
 
     id: str
     attempt: int
@@ -49,6 +52,7 @@ class TaskSucceeded(_Event, frozen=True):
     size_bytes: int
     sha256: str
     artifact: str
+    data: Optional[bytes] = None
 
 
 class TaskRetrying(_Event, frozen=True):
@@ -91,6 +95,7 @@ class RunEnded(_Event, frozen=True):
     size_bytes: Optional[int] = None
     sha256: Optional[str] = None
     artifact: Optional[str] = None
+    data: Optional[bytes] = None
 
 
 Event = Union[RunStarted, TaskStarted, TaskSucceeded, TaskRetrying, TaskFailed, TaskSkipped, TaskCancelled, RunEnded]

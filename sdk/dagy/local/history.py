@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from dagy.core.states import FINAL, Status
@@ -74,10 +74,13 @@ class LocalTaskRun:
 
 @dataclass(frozen=True, slots=True)
 class RunHistory:
-    """A run and its tasks, in the flow's order."""
+    """A run and its tasks, in the flow's order. `unwritten` holds the small results that are only in the journal so
+    far, by their path.
+    """
 
     run: LocalRun
     task_runs: tuple[LocalTaskRun, ...]
+    unwritten: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def history_of(events: Sequence[ev.Event], *, is_abandoned: bool) -> RunHistory | None:
@@ -99,7 +102,9 @@ def history_of(events: Sequence[ev.Event], *, is_abandoned: bool) -> RunHistory 
         end = _interruption(at=events[-1].at)
         tasks.interrupt(at=end.at)
     task_runs = tasks.finished()
-    return RunHistory(_run(events[0], end, task_runs), task_runs)
+    if end is not None and end.artifact is not None and end.data is not None:
+        tasks.unwritten[end.artifact] = end.data
+    return RunHistory(_run(events[0], end, task_runs), task_runs, tasks.unwritten)
 
 
 def timestamp(at_s: float) -> str:
@@ -115,6 +120,7 @@ class _Tasks:
 
     def __init__(self, started: ev.RunStarted) -> None:
         self._run_id = started.run_id
+        self.unwritten: dict[str, bytes] = {}
         self._fields: dict[str, dict[str, Any]] = {
             task.id: {
                 "id": task.id,
@@ -136,6 +142,8 @@ class _Tasks:
         if isinstance(event, ev.TaskSucceeded):
             self._end(fields, Status.SUCCEEDED, event)
             fields["result"] = StoredResult(event.codec, event.size_bytes, event.sha256, event.artifact)
+            if event.data is not None:
+                self.unwritten[event.artifact] = event.data
         elif isinstance(event, ev.TaskStarted):
             fields |= {"status": Status.RUNNING, "attempt": event.attempt, "error_type": None, "message": None}
             fields.setdefault("started_at", event.at)

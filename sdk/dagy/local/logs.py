@@ -1,6 +1,7 @@
 """The log files of one run: `run.log` with every line, and a `task.log` for each task with its own.
 
-Lines are written at once, so that they can be followed, and are there after a crash.
+What tasks say is written at once, so that it can be followed, and is there after a crash. What happened to them may
+wait a fifth of a second: it is in the journal.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dagy.local.layout import LocalPaths
 from dagy.local.private import create_private, make_private_dir, write_all
 
 _MOST_OPEN: Final = 64
+_LONGEST_WAIT_S: Final = 0.2
 
 
 class LogFiles:
@@ -30,22 +32,32 @@ class LogFiles:
         self.lost_count = 0
         make_private_dir(paths.run(run_id))
         self._run_fd = create_private(paths.run_log(run_id), append=True)
+        self._waiting: list[str] = []
+        self._closed = threading.Event()
+        self._flusher = threading.Thread(target=self._flush_regularly, name="dagy-log-flusher", daemon=True)
+        self._flusher.start()
 
-    def write(self, at_s: float, task_run_id: str | None, stream: str, line: str, *, is_for_task: bool = True) -> None:
-        """`is_for_task` also writes it to the task's own log."""
+    def said(self, at_s: float, task_run_id: str | None, stream: str, line: str) -> None:
+        """A line of a task's output, for both logs; without a task, of the run's own."""
         moment = timestamp(at_s)
-        subject = "" if task_run_id is None else f"[{task_run_id}] "
         with self._lock:
-            try:
-                write_all(self._run_fd, _encoded(f"{moment} {stream:<7} {subject}{line}\n"))
-                if task_run_id is not None and is_for_task:
-                    write_all(self._task_fd(task_run_id), _encoded(f"{moment} {stream:<7} {line}\n"))
-            except OSError:
-                self.lost_count += 1
+            self._waiting.append(_run_line(moment, stream, task_run_id, line))
+            self._flush()
+            if task_run_id is not None:
+                self._write(self._task_fd(task_run_id), f"{moment} {stream:<7} {line}\n")
+
+    def happened(self, at_s: float, level: str, task_run_id: str | None, text: str) -> None:
+        """For the run's log only."""
+        line = _run_line(timestamp(at_s), level, task_run_id, text)
+        with self._lock:
+            self._waiting.append(line)
 
     def close(self) -> None:
         """A repeat does nothing; lines after it are lost."""
+        self._closed.set()
+        self._flusher.join()
         with self._lock:
+            self._flush()
             for fd in self._task_fds.values():
                 os.close(fd)
             self._task_fds.clear()
@@ -53,16 +65,41 @@ class LogFiles:
             if fd >= 0:
                 os.close(fd)
 
+    def _flush_regularly(self) -> None:
+        while not self._closed.wait(_LONGEST_WAIT_S):
+            with self._lock:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            text = "".join(self._waiting)
+            self._waiting.clear()
+            self._write(self._run_fd, text)
+
+    def _write(self, fd: int, text: str) -> None:
+        if fd < 0:
+            return
+        try:
+            write_all(fd, text.encode("utf-8", errors="backslashreplace"))
+        except OSError:
+            self.lost_count += 1
+
     def _task_fd(self, task_run_id: str) -> int:
+        """-1 when the file cannot be had."""
         fd = self._task_fds.pop(task_run_id, None)
         if fd is None:
             if len(self._task_fds) >= _MOST_OPEN:
                 os.close(self._task_fds.popitem(last=False)[1])
-            make_private_dir(self._paths.task_run(self._run_id, task_run_id))
-            fd = create_private(self._paths.task_log(self._run_id, task_run_id), append=True)
+            try:
+                make_private_dir(self._paths.task_run(self._run_id, task_run_id))
+                fd = create_private(self._paths.task_log(self._run_id, task_run_id), append=True)
+            except OSError:
+                self.lost_count += 1
+                return -1
         self._task_fds[task_run_id] = fd
         return fd
 
 
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", errors="backslashreplace")
+def _run_line(moment: str, stream: str, task_run_id: str | None, text: str) -> str:
+    subject = "" if task_run_id is None else f"[{task_run_id}] "
+    return f"{moment} {stream:<7} {subject}{text}\n"

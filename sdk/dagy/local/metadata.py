@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -29,7 +28,7 @@ def write_metadata(paths: LocalPaths, history: RunHistory) -> None:
     make_private_dir(task_runs)
     for task in history.task_runs:
         directory = f"{task_runs}/{task.id}"
-        make_private_dir(Path(directory))
+        make_private_dir(directory)
         write_private_file(f"{directory}/metadata.json", _readable(task))
         os.close(create_private(f"{directory}/task.log", append=True))
     write_private_file(paths.run(run_id) / "metadata.json", _readable(history.run))

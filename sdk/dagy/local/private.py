@@ -12,15 +12,15 @@ _FILE_MODE: Final = 0o600
 _DIR_MODE: Final = 0o700
 
 
-def make_private_dir(path: Path) -> None:
+def make_private_dir(path: str | Path) -> None:
     """With its parents. One that exists stays as it is."""
     try:
-        path.mkdir(mode=_DIR_MODE)
+        os.mkdir(path, _DIR_MODE)  # noqa: PTH102 - half the time of Path.mkdir
     except FileExistsError:
         return
     except FileNotFoundError:
-        make_private_dir(path.parent)
-        path.mkdir(mode=_DIR_MODE, exist_ok=True)
+        make_private_dir(Path(path).parent)
+        Path(path).mkdir(mode=_DIR_MODE, exist_ok=True)
 
 
 def create_private(path: str | Path, *, append: bool = False) -> int:

@@ -23,6 +23,7 @@ from dagy.results import Encoded
 if TYPE_CHECKING:
     from dagy.authoring import TracedFlow
 
+_SMALL_BYTES: Final = 16 * 1024
 _NONE_EARLIER: Final[Mapping[str, StoredResult]] = {}
 
 
@@ -58,7 +59,7 @@ class LocalRecorder:
 
     def task_succeeded(self, task_run_id: str, *, attempt: int, result: Encoded, measured: Measured) -> None:
         """Durable against the death of this process, not of the machine: see docs/design/local-records.md."""
-        stored = self._store(f"artifacts/{self.run_id}/{task_run_id}", result)
+        stored, data = self._store(result, task_run_id)
         self.journal.append(
             ev.TaskSucceeded(
                 at=self._clock(),
@@ -71,6 +72,7 @@ class LocalRecorder:
                 size_bytes=stored.size_bytes,
                 sha256=stored.sha256,
                 artifact=stored.path,
+                data=data,
             )
         )
         self._note("INFO", task_run_id, f"succeeded in {measured.duration_s:.3f} s")
@@ -116,7 +118,7 @@ class LocalRecorder:
         return artifacts.load(self._paths.root, self._earlier[task_run_id])
 
     def log(self, task_run_id: str | None, stream: str, line: str) -> None:
-        self._logs.write(self._clock(), task_run_id, stream, line)
+        self._logs.said(self._clock(), task_run_id, stream, line)
 
     def ended(self, outcome: Outcome) -> None:
         """The journal is complete, and on the disk, when this returns. Raises: LocalRecordsError, OSError."""
@@ -126,18 +128,8 @@ class LocalRecorder:
     def _end_event(self, outcome: Outcome) -> ev.RunEnded:
         at = self._clock()
         if isinstance(outcome, Succeeded):
-            stored = self._store_output(outcome.output)
             self._note("INFO", None, "the run succeeded")
-            ended = ev.RunEnded(at=at, status=Status.SUCCEEDED.value)
-            if stored is None:
-                return ended
-            return msgspec.structs.replace(
-                ended,
-                codec=stored.codec,
-                size_bytes=stored.size_bytes,
-                sha256=stored.sha256,
-                artifact=stored.path,
-            )
+            return self._with_output(ev.RunEnded(at=at, status=Status.SUCCEEDED.value), outcome.output)
         if isinstance(outcome, Failed):
             failure = outcome.failure
             subject = f"'{outcome.task_run_id}' failed: " if outcome.task_run_id else ""
@@ -153,29 +145,42 @@ class LocalRecorder:
         self._note("WARNING", None, f"the run was cancelled: {reason}")
         return ev.RunEnded(at=at, status=Status.CANCELLED.value, message=reason)
 
-    def _store(self, directory: str, result: Encoded) -> StoredResult:
+    def _with_output(self, ended: ev.RunEnded, output: Encoded | None) -> ev.RunEnded:
+        """The flow's own result is made of results already stored; one over the cap fails nothing, and is not kept."""
+        if output is None:
+            return ended
+        try:
+            stored, data = self._store(output, None)
+        except ArtifactSerializationError as error:
+            self._note("WARNING", None, f"the flow's result is not kept: {error}")
+            return ended
+        return msgspec.structs.replace(
+            ended,
+            codec=stored.codec,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            artifact=stored.path,
+            data=data,
+        )
+
+    def _store(self, result: Encoded, task_run_id: str | None) -> tuple[StoredResult, bytes | None]:
+        """Returns where it is or will be, and the data that the journal has to carry until then."""
         if result.size_bytes > self._artifact_max_bytes:
             raise ArtifactSerializationError(
                 f"it takes {result.size_bytes:,} bytes ({result.codec}), more than the {self._artifact_max_bytes:,} "
                 "that DAGY_LOCAL_ARTIFACT_MAX_BYTES allows"
             )
+        stored = artifacts.place_of(result, self.run_id, task_run_id)
+        if result.size_bytes <= _SMALL_BYTES:
+            return stored, result.data
         try:
-            return artifacts.store(self._paths.root, directory, result)
+            artifacts.write(self._paths.root, stored.path, result.data)
         except OSError as error:
             raise LocalRecordsError(f"A result cannot be stored in {self._paths.artifacts}: {error}") from error
-
-    def _store_output(self, output: Encoded | None) -> StoredResult | None:
-        """The flow's own result is made of results already stored; one over the cap fails nothing, and is not kept."""
-        if output is None:
-            return None
-        try:
-            return self._store(f"artifacts/{self.run_id}", output)
-        except ArtifactSerializationError as error:
-            self._note("WARNING", None, f"the flow's result is not kept: {error}")
-            return None
+        return stored, None
 
     def _note(self, level: str, task_run_id: str | None, text: str) -> None:
-        self._logs.write(self._clock(), task_run_id, level, text, is_for_task=False)
+        self._logs.happened(self._clock(), level, task_run_id, text)
         self._say(f"{task_run_id}: {text}" if task_run_id else text)
 
 

@@ -113,7 +113,12 @@ class LocalRecords:
             if task_run_id not in tasks:
                 raise NotFound("task run", task_run_id)
             stored = tasks[task_run_id].result
-        return None if stored is None else artifacts.load(self._paths.root, stored)
+        if stored is None:
+            return None
+        live = self._live_history(run_id)
+        if live is not None and stored.path in live.unwritten:
+            return Encoded(stored.codec, live.unwritten[stored.path], stored.sha256)
+        return artifacts.load(self._paths.root, stored)
 
     def log_path(self, run_id: str, task_run_id: str | None = None) -> Path:
         """Where the log is, or would be: a task that has not begun has none. Asks nothing of the database.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dagy.core.errors import LocalRecordsError
+from dagy.local import artifacts
 from dagy.local.database import opened
 from dagy.local.history import RunHistory, history_of
 from dagy.local.journal import abandoned, read_events
@@ -42,6 +43,8 @@ def settle(paths: LocalPaths, histories: Mapping[Path, RunHistory | None]) -> No
     known = [history for history in histories.values() if history is not None]
     try:
         for history in known:
+            for path, data in history.unwritten.items():
+                artifacts.write(paths.root, path, data)
             write_metadata(paths, history)
         with opened(paths) as database:
             database.save(known)
