@@ -2,11 +2,37 @@
 
 A run writes a journal while it goes on; at its end, or when somebody next looks, the journal becomes rows in
 `dagy.duckdb` and `metadata.json` files, and goes. docs/design/local-records.md says what is durable when.
+
+Names are loaded when first used: whoever only asks where the local state is, as every command does, need not wait for
+the runner.
 """
 
-from dagy.local.history import LocalRun, LocalTaskRun, StoredResult
-from dagy.local.paths import local_dir
-from dagy.local.records import LocalRecords
-from dagy.local.run import LocalRunContext, run_local
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from dagy.local.history import LocalRun, LocalTaskRun, StoredResult
+    from dagy.local.paths import local_dir
+    from dagy.local.records import LocalRecords
+    from dagy.local.run import LocalRunContext, run_local
+
+_HOMES: Final = {
+    "LocalRecords": "records",
+    "LocalRun": "history",
+    "LocalRunContext": "run",
+    "LocalTaskRun": "history",
+    "StoredResult": "history",
+    "local_dir": "paths",
+    "run_local": "run",
+}
 
 __all__ = ["LocalRecords", "LocalRun", "LocalRunContext", "LocalTaskRun", "StoredResult", "local_dir", "run_local"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dagy.local' has no attribute '{name}'")
+    value = globals()[name] = getattr(importlib.import_module(f"dagy.local.{_HOMES[name]}"), name)
+    return value
