@@ -45,7 +45,7 @@ moments = st.datetimes(datetime(2024, 1, 1), datetime(2031, 12, 31)).map(lambda 
 
 
 @given(expressions, st.lists(moments, min_size=5, max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_unix_and_eventbridge_agree_about_every_minute(
     in_unix: Matches, in_eventbridge: Matches, expression: str, moments: list[datetime]
 ) -> None:
@@ -82,7 +82,7 @@ def test_reading_a_conversion_back_gives_the_same_expression(expression: str) ->
 
 
 @given(st.text(max_size=300) | st.text("0123456789*/,-?LW#@()MONJAcronrateat :T", max_size=60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_text_is_either_taken_or_refused_by_name(text: str) -> None:
     try:
         schedule = parse_schedule(text, "UTC")

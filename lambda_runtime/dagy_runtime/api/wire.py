@@ -5,6 +5,7 @@ what a proxy, a client or a store makes of it: duplicate keys, NaN, numbers beyo
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from math import isfinite
 from typing import Any, Final, TypeVar
@@ -77,8 +78,8 @@ def encode(answer: Any) -> bytes:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise MalformedBody(f"The key {twice[:50]!r} appears twice in one object")
     return found
 
