@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dagy.core.errors import NotFound
-from dagy.core.states import Status
-from dagy.local.paths import local_dir
-from dagy_cli.run_sources import SHORTEST_PREFIX, Result, Row, Wanted, not_found
+from dagy.core.errors import ArtifactSerializationError, NotFound
+from dagy_cli.run_sources import Result, Row, Wanted
 
 if TYPE_CHECKING:
-    from dagy.local import LocalRecords
-    from dagy.local.history import LocalRun, LocalTaskRun, StoredResult
+    from dagy.local import LocalRecords, LocalRun, LocalTaskRun, StoredResult
+    from dagy.results import Encoded
 
 PAUSE_S = 0.3
 SMALL_BYTES = 32 * 1024
@@ -30,18 +28,15 @@ class LocalRuns:
 
     def list(self, wanted: Wanted) -> Iterator[Row]:
         with _records() as records:
-            status = Status(wanted.status) if wanted.status else None
-            found = records.list_runs(limit=wanted.most, status=status, flow=wanted.flow)
+            found = records.list_runs(limit=wanted.most, status=wanted.status, flow=wanted.flow)
         return (run_row(run) for run in found)
 
     def find(self, run_id: str) -> str | None:
         with _records() as records:
-            if records.get_run(run_id) is not None:
-                return run_id
-            if len(run_id) < SHORTEST_PREFIX:
+            try:
+                return records.find_run(run_id).id
+            except NotFound:
                 return None
-            found = records.find_run(run_id)
-        return found.id if found else None
 
     def latest(self) -> str | None:
         with _records() as records:
@@ -50,22 +45,20 @@ class LocalRuns:
 
     def show(self, run_id: str) -> Row:
         with _records() as records:
-            run = records.get_run(run_id)
-            if run is None:
-                raise not_found(run_id)
-            tasks = records.task_runs(run_id)
-        return {**run_row(run), "tasks": [task_row(task) for task in tasks]}
+            run, tasks = records.get_run(run_id), records.task_runs(run_id)
+            result = _small_value(records, run.result, run_id)
+            return {
+                **run_row(run),
+                "result": result,
+                "tasks": [{**task_row(t), "result": _small_value(records, t.result, run_id, t.id)} for t in tasks],
+            }
 
     def result(self, run_id: str, task_run_id: str | None) -> Result:
         with _records() as records:
-            owner: LocalRun | LocalTaskRun | None = records.get_run(run_id)
-            if task_run_id is not None:
-                owner = next((task for task in records.task_runs(run_id) if task.id == task_run_id), None)
-        if owner is None:
-            raise NotFound("task run", f"{task_run_id} of {run_id}", f"See: dagy runs show {run_id}")
-        if owner.result is None:
-            raise NotFound("result", task_run_id or run_id, f"It is {owner.status}.")
-        return _result(owner.result)
+            stored = records.stored_result(run_id, task_run_id)
+        if stored is None:
+            raise NotFound("result", f"of {task_run_id or run_id}", f"See: dagy runs show {run_id}")
+        return Result(stored.codec, _as_json(stored), lambda: stored.data)
 
     def log(self, run_id: str, task_run_id: str | None, *, is_followed: bool) -> Iterator[Row]:
         with _records() as records:
@@ -84,21 +77,11 @@ class LocalRuns:
 
     def _is_over(self, run_id: str) -> bool:
         with _records() as records:
-            run = records.get_run(run_id)
-        return run is None or run.status.is_final
+            return records.get_run(run_id).status.is_final
 
 
 def local_runs() -> LocalRuns:
     return LocalRuns()
-
-
-def local_run_row(run_id: str) -> Row:
-    """One run without its tasks. Raises: NotFound."""
-    with _records() as records:
-        run = records.get_run(run_id)
-    if run is None:
-        raise not_found(run_id)
-    return run_row(run)
 
 
 def run_row(run: LocalRun) -> Row:
@@ -112,7 +95,6 @@ def run_row(run: LocalRun) -> Row:
         "ended_at": run.ended_at,
         "duration_s": run.duration_s,
         "error": _error(run),
-        "result": _small_result(run.result),
     }
 
 
@@ -129,7 +111,6 @@ def task_row(task: LocalTaskRun) -> Row:
         "cpu_s": task.cpu_s,
         "peak_mib": task.peak_mib,
         "error": _error(task),
-        "result": _small_result(task.result),
     }
 
 
@@ -139,28 +120,26 @@ def _error(owner: LocalRun | LocalTaskRun) -> Row | None:
     return {"error_type": owner.error_type, "message": owner.message or "", "traceback": owner.traceback or ""}
 
 
-def _small_result(stored: StoredResult | None) -> Any:
-    """The value, when it is JSON of at most 32 KiB, as the API gives it."""
+def _small_value(
+    records: LocalRecords, stored: StoredResult | None, run_id: str, task_run_id: str | None = None
+) -> Any:
+    """The value, when it is JSON of at most 32 KiB, as the API gives it. One that cannot be read is none: the rest of
+    the record is still worth showing.
+    """
     if stored is None or stored.size_bytes > SMALL_BYTES:
         return None
-    shown = _result(stored).json
+    try:
+        found = records.stored_result(run_id, task_run_id)
+    except ArtifactSerializationError:
+        return None
+    shown = _as_json(found) if found else None
     return None if shown is None else msgspec.json.decode(shown)
 
 
-def _result(stored: StoredResult) -> Result:
-    from dagy.results import JSON, JSON_TAGGED, Encoded, readable  # a lazy door: the codecs
+def _as_json(stored: Encoded) -> bytes | None:
+    from dagy.results import JSON, JSON_TAGGED, readable  # a lazy door: the codecs
 
-    path = local_dir() / stored.path
-
-    def data() -> bytes:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise NotFound("stored result", str(path)) from error
-
-    if stored.codec not in (JSON, JSON_TAGGED):
-        return Result(stored.codec, None, data)
-    return Result(stored.codec, msgspec.json.encode(readable(Encoded(stored.codec, data(), stored.sha256))), data)
+    return msgspec.json.encode(readable(stored)) if stored.codec in (JSON, JSON_TAGGED) else None
 
 
 def _records() -> LocalRecords:

@@ -118,8 +118,13 @@ def _defused(value: Any) -> Any:
 def _table(rows: Sequence[Row], columns: Sequence[str], table_format: str) -> str:
     from tabulate import tabulate  # a lazy door: 50 ms
 
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    cells = [[_table_cell(row.get(column)) for column in columns] for row in rows]
     return tabulate(cells, headers=list(columns), tablefmt=table_format, disable_numparse=True)
+
+
+def _table_cell(value: Any) -> str:
+    """People want three decimals at most."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else _cell(value)
 
 
 def _cell(value: Any) -> str:

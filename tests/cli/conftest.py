@@ -199,8 +199,11 @@ def _stored(value: Any) -> ResultRef:
 
 
 @pytest.fixture
-def stage(home: Path) -> Iterator[Stage]:
-    """A stage `dev` with nothing in it, and the profile `dev` that points to it."""
+def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A stage `dev` with nothing in it, and the profile `dev` that points to it. Its bucket is named in the
+    environment, because moto takes seconds to load SSM.
+    """
+    monkeypatch.setenv("DAGY_ARTIFACT_BUCKET", BUCKET)
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)

@@ -169,6 +169,7 @@ def test_the_bucket_is_found(
     dagy: Any, stage: Any, project: Write, monkeypatch: Any, env: dict[str, str], manifest: str | None,
     options: list[str], bucket: str,
 ) -> None:  # fmt: skip
+    monkeypatch.delenv("DAGY_ARTIFACT_BUCKET")
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     if manifest:

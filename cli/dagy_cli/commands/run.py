@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import Any, Final
 
 import click
 
-from dagy_cli.local_runs import local_run_row
+from dagy.core.errors import LocalExecutionError, RunFailed
+from dagy.core.states import Status
+from dagy_cli.local_runs import run_row
 from dagy_cli.params import pairs
 from dagy_cli.remote_run import Waiting, run_remotely
 from dagy_cli.session import Session, pass_session
-from dagy_cli.settings import Command
+from dagy_cli.settings import Command, Settings
+
+VERBOSE: Final = "DAGY_LOCAL_VERBOSE"
 
 
 @click.command("run", cls=Command, short_help="Run a flow here, or a deployment remotely.")
@@ -77,14 +85,32 @@ def is_flow_target(target: str) -> bool:
 
 def _run_here(session: Session, target: str, texts: dict[str, str], *, max_workers: int, fail_fast: bool) -> None:
     from dagy.artifact import load_target
-    from dagy.core.errors import RunFailed
     from dagy.local import run_local
     from dagy.parameters import coerce_text, describe
 
     flow = load_target(target)
     values: dict[str, Any] = coerce_text(describe(flow.fn), texts)
-    done = run_local(flow, (), values, fail_fast=fail_fast, max_workers=max_workers)
-    row = local_run_row(done.run_id)
-    session.out.item(row, text=f"Run completed: {done.run_id} status={row['status']}")
-    if row["status"] != "SUCCEEDED":
-        raise RunFailed(done.run_id, str(row["status"]))
+    try:
+        with _told(session.settings):
+            done = run_local(flow, (), values, fail_fast=fail_fast, max_workers=max_workers)
+    except LocalExecutionError as error:
+        error.hint = error.hint or "What it wrote: dagy logs --local --last"
+        raise
+    session.out.item(run_row(done.run), text=f"Run completed: {done.run_id} status={done.status}")
+    if done.status is not Status.SUCCEEDED:
+        raise RunFailed(done.run_id, str(done.status), done.run.message)
+
+
+@contextmanager
+def _told(settings: Settings) -> Iterator[None]:
+    """What the flow prints goes to stderr while stdout is read by a machine; `--verbose` is DAGY_LOCAL_VERBOSE."""
+    before = os.environ.get(VERBOSE)
+    if settings.is_verbose:
+        os.environ[VERBOSE] = "true"
+    try:
+        with redirect_stdout(sys.stderr) if settings.is_machine_read else nullcontext():
+            yield
+    finally:
+        if settings.is_verbose:
+            os.environ.pop(VERBOSE)
+            os.environ.update({VERBOSE: before} if before is not None else {})

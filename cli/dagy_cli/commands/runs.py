@@ -19,6 +19,7 @@ from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
 COLUMNS = ["run_id", "status", "started_at", "flow"]
+MACHINE_COLUMNS = ["run_id", "status", "flow_name", "flow_version", "started_at", "ended_at", "duration_s"]
 REMOTE_COLUMNS = ["run_id", "status", "started_at", "flow", "deployment", "trigger"]
 runs = Group("runs", help="Runs, here or in a stage.")
 
@@ -44,6 +45,9 @@ def list_runs(
         raise click.UsageError("--deployment goes with --remote: local runs have none.")
     source: Runs = RemoteRuns(session.client) if place == "remote" else local_runs()
     found = source.list(Wanted(most=limit, status=status, flow=flow, deployment=deployment))
+    if session.settings.is_machine_read:
+        session.out.items(found, MACHINE_COLUMNS)
+        return
     rows = ({**run, "flow": f"{run['flow_name']}:{run['flow_version']}"} for run in found)
     session.out.items(rows, REMOTE_COLUMNS if source.is_remote else COLUMNS)
 
