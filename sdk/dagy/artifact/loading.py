@@ -83,8 +83,9 @@ def _load(name: str, roots: list[Path], file: Path, *, shown: str) -> ModuleType
 
 def _make_room(roots: list[Path]) -> None:
     """Put `roots` first on the path, and forget what other projects loaded under names that exist in this one."""
+    here = {entry.stem if entry.suffix == ".py" else entry.name for entry in roots[0].iterdir()}
     for name, module in list(sys.modules.items()):
-        if _is_displaced(name, module, roots[0]):
+        if name.partition(".")[0] in here and _is_of_another_project(name, module, roots[0]):
             del sys.modules[name]
     for root in reversed(roots):
         if str(root) in sys.path:
@@ -95,16 +96,12 @@ def _make_room(roots: list[Path]) -> None:
     importlib.invalidate_caches()
 
 
-def _is_displaced(name: str, module: ModuleType, root: Path) -> bool:
-    """Whether `module` came from a project loaded before, and `root` has its own module of that name."""
+def _is_of_another_project(name: str, module: ModuleType, root: Path) -> bool:
     places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-    here = root.joinpath(*name.split("."))
-    if name == "__main__" or any(Path(place) in (here, here.with_suffix(".py")) for place in places):
+    expected = root.joinpath(*name.split("."))
+    if name == "__main__" or any(Path(place) in (expected, expected.with_suffix(".py")) for place in places):
         return False
-    if not any(Path(places[-1]).is_relative_to(loaded) for loaded in _LOADED_ROOTS):
-        return False
-    top = name.partition(".")[0]
-    return (root / f"{top}.py").is_file() or (root / top).is_dir()
+    return any(Path(places[-1]).is_relative_to(loaded) for loaded in _LOADED_ROOTS)
 
 
 def _find(module: ModuleType, name: str | None, *, shown: str) -> AnyFlow:
