@@ -1,0 +1,104 @@
+"""Stages synthesised once for all tests here, from zips that hold next to nothing, with no way to AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dagy_infra.assets import KINDS, target_of
+from dagy_infra.locations import cache_dir
+from dagy_infra.node import find_node
+from dagy_infra.stages import Emulator, StageConfig, stage_config
+from dagy_infra.zips import write_zip
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """A stage's two templates and what the synthesis said."""
+
+    stage: StageConfig
+    folder: Path
+    stderr: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self._template(self.stage.data_stack)
+
+    @property
+    def app(self) -> dict[str, Any]:
+        return self._template(self.stage.app_stack)
+
+    def resources(self, kind: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        for template in (self.data, self.app):
+            for logical_id, resource in template["Resources"].items():
+                if kind is None or resource["Type"] == kind:
+                    yield logical_id, resource
+
+    def _template(self, stack: str) -> dict[str, Any]:
+        return dict(json.loads((self.folder / f"{stack}.template.json").read_text()))
+
+
+def stage_named(name: str) -> StageConfig:
+    return stage_config(name, emulator=Emulator("http://127.0.0.1:4566") if name == "local" else None)
+
+
+@pytest.fixture(scope="session")
+def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synthesised]:
+    """Synthesise a stage as the CDK does: in a process of its own, which is told of no AWS and reaches no network."""
+
+    def run(name: str) -> Synthesised:
+        stage, folder = stage_named(name), tmp_path_factory.mktemp(name)
+        for kind in KINDS:
+            path = folder / "assets" / target_of(stage).name / f"{kind}.zip"
+            write_zip(path, {"handler.py": kind.encode()}, key="test")
+        context = {"stage": name} | ({"emulator": stage.emulator.endpoint_url} if stage.emulator else {})
+        nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "all")}
+        environ = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "DAGY_"))},
+            **nowhere,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CDK_CONTEXT_JSON": json.dumps(context),
+            "CDK_OUTDIR": str(folder / "out"),
+            "DAGY_ASSETS_DIR": str(folder / "assets"),
+            "JSII_NODE": str(find_node()),
+            "CDK_VALIDATION": "false",  # half of a synthesis; cfn-lint says the same and more
+            "PYTHONPYCACHEPREFIX": str(cache_dir() / "pycache"),  # compiling the CDK's Python takes 6 s
+        }
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "dagy_infra.app"],
+            env=environ,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return Synthesised(stage, folder / "out", done.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def dev(synthesise: Callable[[str], Synthesised]) -> Synthesised:
+    return synthesise("dev")
+
+
+@pytest.fixture(scope="session")
+def prod(synthesise: Callable[[str], Synthesised]) -> Synthesised:
+    return synthesise("prod")
+
+
+@pytest.fixture(scope="session")
+def local(synthesise: Callable[[str], Synthesised]) -> Synthesised:
+    return synthesise("local")

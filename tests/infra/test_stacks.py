@@ -1,0 +1,240 @@
+"""What a stage is made of, read from the templates that are deployed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from dagy.core.sizes import SHAPES, Size
+from dagy.manifest import Manifest
+from dagy.version import VERSION
+from dagy_infra.app import FEATURE_FLAGS
+from dagy_runtime.adapters.aws import schema
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+# What is billed by the hour, or polls, whether anything runs or not.
+ALWAYS_ON = (
+    "AWS::ApplicationAutoScaling::",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::VPCEndpoint",
+    "AWS::ECS::Service",
+    "AWS::ElasticLoadBalancing",
+    "AWS::Events::Rule",
+    "AWS::KMS::Key",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::RDS::",
+    "AWS::SecretsManager::Secret",
+    "AWS::WAFv2::",
+)
+# Changing one of these ids replaces what must never be replaced.
+STATEFUL = {
+    "AWS::S3::Bucket": "ArtifactStoreBucket47CE7D81",
+    "AWS::DynamoDB::GlobalTable": "RunTableEC064379",
+}
+
+
+def test_the_two_templates_are_as_reviewed(dev) -> None:
+    """A deliberate change: delete the snapshot, run again, and read the diff before committing it."""
+    for template, name in ((dev.data, "data"), (dev.app, "app")):
+        text = json.dumps(_normalised(template), indent=1, sort_keys=True) + "\n"
+        snapshot = SNAPSHOTS / f"{name}.json"
+        if not snapshot.exists():
+            snapshot.parent.mkdir(exist_ok=True)
+            snapshot.write_text(text)
+        assert text == snapshot.read_text(), f"the {name} stack differs from {snapshot.name}"
+
+
+def _normalised(template: dict) -> dict:
+    """Without what changes with every release: the hashes of the zips and the version."""
+    text = json.dumps(template).replace(VERSION, "<version>")
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            text = text.replace(resource["Properties"]["Code"]["S3Key"], "<zip>")
+    kept = json.loads(text)
+    kept["Resources"].pop("CDKMetadata", None)
+    for section in ("Parameters", "Rules"):
+        kept.pop(section, None)
+    return kept
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod", "local"])
+def test_stateful_resources_keep_their_ids_and_outlive_their_stack(stage: str, request: pytest.FixtureRequest) -> None:
+    synthesised = request.getfixturevalue(stage)
+    for kind, logical_id in STATEFUL.items():
+        found = dict(synthesised.resources(kind))
+        assert list(found) == [logical_id]
+        assert found[logical_id]["DeletionPolicy"] == found[logical_id]["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod", "local"])
+def test_nothing_is_always_on(stage: str, request: pytest.FixtureRequest) -> None:
+    for logical_id, resource in request.getfixturevalue(stage).resources():
+        assert not resource["Type"].startswith(ALWAYS_ON) or resource["Type"] == "AWS::Scheduler::ScheduleGroup", (
+            logical_id
+        )
+        properties = resource.get("Properties", {})
+        assert "ProvisionedConcurrencyConfig" not in properties
+        assert "ReservedConcurrentExecutions" not in properties
+        assert properties.get("BillingMode", "PAY_PER_REQUEST") == "PAY_PER_REQUEST"
+
+
+def test_the_six_runtimes_differ_in_memory_and_nothing_else(dev) -> None:
+    runtimes = {}
+    for logical_id, function in dev.resources("AWS::Lambda::Function"):
+        properties = function["Properties"]
+        variables = properties["Environment"]["Variables"]
+        if "DAGY_SIZE" in variables:
+            size = Size(variables.pop("DAGY_SIZE"))
+            assert properties.pop("MemorySize") == SHAPES[size].lambda_memory_mib
+            text = json.dumps(properties).replace(size.value.capitalize(), "<Size>").replace(size.value, "<size>")
+            properties = json.loads(text)
+            # Ids end in hashes of their paths.
+            for key in ("Role", "LoggingConfig"):
+                properties.pop(key)
+            runtimes[size] = properties
+            assert "Runtimes" in logical_id
+    assert set(runtimes) == set(Size)
+    assert all(properties == runtimes[Size.NANO] for properties in runtimes.values())
+
+
+def test_asynchronous_work_is_retried_twice_and_then_looked_after(dev) -> None:
+    functions = {key: value["Properties"] for key, value in dev.resources("AWS::Lambda::Function")}
+    control = next(key for key in functions if key.startswith("Control"))
+    queue = next(key for key, _ in dev.resources("AWS::SQS::Queue"))
+    destinations = {}
+    for _, config in dev.resources("AWS::Lambda::EventInvokeConfig"):
+        properties = config["Properties"]
+        assert properties["MaximumRetryAttempts"] == 2
+        destination = properties["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+        destinations[properties["FunctionName"]["Ref"]] = destination
+    runtimes = {key for key in functions if key.startswith("Runtimes")}
+    assert destinations == {**dict.fromkeys(runtimes, control), control: queue}
+
+
+def test_no_function_is_stopped_for_calling_itself(dev) -> None:
+    assert {f["Properties"]["RecursiveLoop"] for _, f in dev.resources("AWS::Lambda::Function")} == {"Allow"}
+
+
+def test_every_log_is_kept_for_a_while_and_no_longer(prod, dev) -> None:
+    for stage, days in ((dev, 7), (prod, 90)):
+        assert {g["Properties"]["RetentionInDays"] for _, g in stage.resources("AWS::Logs::LogGroup")} == {days}
+        groups = {key for key, _ in stage.resources("AWS::Logs::LogGroup")}
+        for _, function in stage.resources("AWS::Lambda::Function"):
+            assert function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups
+
+
+def test_buckets_are_private_versioned_and_reached_over_tls_only(dev) -> None:
+    [(_, bucket)] = dev.resources("AWS::S3::Bucket")
+    properties = bucket["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["BucketEncryption"]
+    [(_, policy)] = dev.resources("AWS::S3::BucketPolicy")
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize(
+    "stage, name",
+    [
+        pytest.param("dev", "dagy-artifacts-{account}-{region}", id="the default stage has the documented name"),
+        pytest.param("prod", "dagy-artifacts-{account}-{region}-prod", id="others carry theirs"),
+    ],
+)
+def test_the_artifact_bucket_is_found_by_its_name(stage: str, name: str, request: pytest.FixtureRequest) -> None:
+    [(_, bucket)] = request.getfixturevalue(stage).resources("AWS::S3::Bucket")
+    parts = [
+        part if isinstance(part, str) else part["Ref"] for part in bucket["Properties"]["BucketName"]["Fn::Join"][1]
+    ]
+    assert "".join(parts) == name.format(account="AWS::AccountId", region="AWS::Region")
+
+
+def test_the_table_is_the_one_the_adapter_reads(dev) -> None:
+    [(_, table)] = dev.resources("AWS::DynamoDB::GlobalTable")
+    properties, wanted = table["Properties"], schema.table_definition()
+    assert properties["KeySchema"] == wanted["KeySchema"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": schema.TTL_ATTRIBUTE, "Enabled": True}
+    assert properties["GlobalSecondaryIndexes"] == wanted["GlobalSecondaryIndexes"]
+    by_name = sorted(wanted["AttributeDefinitions"], key=lambda entry: entry["AttributeName"])
+    assert sorted(properties["AttributeDefinitions"], key=lambda entry: entry["AttributeName"]) == by_name
+
+
+def test_data_outside_dev_are_protected_twice(prod, dev) -> None:
+    for synthesised, is_protected in ((prod, True), (dev, False)):
+        [(_, table)] = synthesised.resources("AWS::DynamoDB::GlobalTable")
+        [replica] = table["Properties"]["Replicas"]
+        assert replica["DeletionProtectionEnabled"] is is_protected
+        assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assembly = json.loads((synthesised.folder / "manifest.json").read_text())
+        properties = assembly["artifacts"][synthesised.stage.data_stack]["properties"]
+        assert properties.get("terminationProtection", False) is is_protected
+
+
+def test_alarms_cost_nothing(prod, dev) -> None:
+    assert 0 < len(list(prod.resources("AWS::CloudWatch::Alarm"))) <= 10  # CloudWatch gives ten to every account
+    assert not list(dev.resources("AWS::CloudWatch::Alarm"))
+
+
+def test_the_manifest_says_where_everything_is_and_the_outputs_repeat_it(dev) -> None:
+    [(_, parameter)] = dev.resources("AWS::SSM::Parameter")
+    assert parameter["Properties"]["Name"] == "/dagy/dev/manifest"
+    text = "".join(p if isinstance(p, str) else "~" for p in parameter["Properties"]["Value"]["Fn::Join"][1])
+    manifest = json.loads(text)
+    assert set(manifest) <= {field.name for field in fields(Manifest)}
+    outputs = {name.lower() for name in dev.app["Outputs"]}
+    assert {name.replace("_", "") for name in manifest} <= outputs
+
+
+def test_stages_share_nothing(prod, dev) -> None:
+    """Physical names and exports are what two stages of one account could collide on."""
+    for kind, name in (("AWS::S3::Bucket", "BucketName"), ("AWS::SSM::Parameter", "Name")):
+        assert {json.dumps(r["Properties"][name]) for _, r in dev.resources(kind)}.isdisjoint(
+            {json.dumps(r["Properties"][name]) for _, r in prod.resources(kind)}
+        )
+    named = ("FunctionName", "RoleName", "TableName", "QueueName", "LogGroupName", "StateMachineName")
+    for _, resource in dev.resources():
+        if resource["Type"] != "AWS::Lambda::EventInvokeConfig" and resource["Type"] != "AWS::Lambda::Permission":
+            assert not set(named) & set(resource.get("Properties", {}))
+    exports = [{o["Export"]["Name"] for o in s.data["Outputs"].values() if "Export" in o} for s in (dev, prod)]
+    assert exports[0].isdisjoint(exports[1])
+
+
+def test_synthesis_is_quiet_and_the_same_every_time(dev, synthesise: Callable) -> None:
+    again = synthesise("dev")
+    assert again.data == dev.data
+    assert again.app == dev.app
+    assert dev.stderr == ""
+
+
+def test_every_recommended_feature_flag_is_set() -> None:
+    found = importlib.util.find_spec("aws_cdk")
+    assert found is not None
+    assert found.origin is not None
+    [library] = Path(found.origin).parent.glob("_jsii/aws-cdk-lib@*.tgz")
+    with tarfile.open(library) as archive:
+        file = archive.extractfile("package/recommended-feature-flags.json")
+        assert file is not None
+        assert json.loads(FEATURE_FLAGS.read_text()) == json.load(file)
+
+
+def test_cfn_lint_finds_nothing(prod, local) -> None:
+    """Stage dev is prod without alarms. W3005 is about dependencies that the CDK itself writes down twice."""
+    templates = [str(path) for stage in (prod, local) for path in stage.folder.glob("*-App.template.json")]
+    templates += [str(path) for path in prod.folder.glob("*-Data.template.json")]
+    assert len(templates) == 3
+    done = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "-r", "us-east-1", "-i", "W3005", "--", *templates],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout + done.stderr == ""
