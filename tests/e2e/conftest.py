@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -106,7 +107,7 @@ def project(tmp_path: Path) -> Callable[[str], Path]:
     def write(source: str, name: str = "flow.py") -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(source)
+        path.write_text(textwrap.dedent(source))
         return path
 
     return write

@@ -137,16 +137,32 @@ def test_two_deploys_at_once_end_in_one_consistent_state(dagy: Any, tmp_path: Pa
     assert dagy("run", "raced", "--remote", expect=5).code == 5
 
 
-def test_a_run_can_be_cancelled_and_its_compute_stops(dagy: Any, project: Any) -> None:
+def test_a_run_can_be_cancelled_and_its_compute_stops(dagy: Any, project: Any, tmp_path: Path) -> None:
     path = project(
-        "import time\nfrom dagy import flow, task\n\n@task\ndef forever():\n    time.sleep(600)\n\n@flow\ndef endless():\n    return forever()\n"
+        """
+        import os, time
+        from pathlib import Path
+        from dagy import flow, task
+
+        @task
+        def forever(told: str):
+            Path(told).write_text(str(os.getpid()))
+            time.sleep(600)
+
+        @flow
+        def endless(told: str):
+            return forever(told)
+        """
     )
+    told = tmp_path / "pid"  # the local cloud's functions are processes of this machine
     dagy("deploy", f"{path}:endless")
-    run_id = dagy("run", "endless", "--json").json["run_id"]
+    run_id = dagy("run", "endless", "--param", f"told={told}", "--json").json["run_id"]
+    pid = int(dagy.eventually(lambda: told.exists() and told.read_text(), within_s=30))
 
     dagy("runs", "cancel", run_id, "--remote", "--yes")
 
     assert dagy.wait_for_end(run_id)["status"] == "CANCELLED"
+    assert not Path(f"/proc/{pid}").exists()
 
 
 @pytest.mark.parametrize(
@@ -176,8 +192,21 @@ def test_a_task_that_ends_badly_fails_its_run_with_the_reason(
 
 def test_code_that_fails_to_import_fails_the_run_with_the_traceback_in_its_log(dagy: Any, project: Any) -> None:
     path = project(
-        "import os\nfrom dagy import flow, task\n\nif os.environ.get('AWS_LAMBDA_FUNCTION_NAME'):\n    raise RuntimeError('not here')\n\n"
-        "@task\ndef work():\n    return 1\n\n@flow\ndef picky():\n    return work()\n"
+        """
+        import os
+        from dagy import flow, task
+
+        if os.environ.get("DAGY_RUN_ID"):
+            raise RuntimeError("not here")
+
+        @task
+        def work():
+            return 1
+
+        @flow
+        def picky():
+            return work()
+        """
     )
     dagy("deploy", f"{path}:picky")
 
