@@ -98,4 +98,5 @@ class RunEnded(_Event, frozen=True):
     data: Optional[bytes] = None
 
 
+TaskEvent = Union[TaskStarted, TaskSucceeded, TaskRetrying, TaskFailed, TaskSkipped, TaskCancelled]
 Event = Union[RunStarted, TaskStarted, TaskSucceeded, TaskRetrying, TaskFailed, TaskSkipped, TaskCancelled, RunEnded]

@@ -91,20 +91,12 @@ def history_of(events: Sequence[ev.Event], *, is_abandoned: bool) -> RunHistory 
     """
     if not events or not isinstance(events[0], ev.RunStarted):
         return None
-    tasks = _Tasks(events[0])
-    end: ev.RunEnded | None = None
+    history = GrowingHistory(events[0])
     for event in events[1:]:
-        if isinstance(event, ev.RunEnded):
-            end = event
-        elif not isinstance(event, ev.RunStarted):
-            tasks.apply(event)
-    if end is None and is_abandoned:
-        end = _interruption(at=events[-1].at)
-        tasks.interrupt(at=end.at)
-    task_runs = tasks.finished()
-    if end is not None and end.artifact is not None and end.data is not None:
-        tasks.unwritten[end.artifact] = end.data
-    return RunHistory(_run(events[0], end, task_runs), task_runs, tasks.unwritten)
+        history.apply(event)
+    if is_abandoned and not history.has_ended:
+        history.interrupt(at=events[-1].at)
+    return history.so_far()
 
 
 def timestamp(at_s: float) -> str:
@@ -113,16 +105,20 @@ def timestamp(at_s: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class _Tasks:
-    """Task runs as dicts of their fields while the journal is read: a frozen value for each event would cost most of
-    the time that keeping records takes.
+class GrowingHistory:
+    """A run's history while events still come. Events of different tasks may be applied by several threads at once.
+
+    Task runs are dicts of their fields until somebody asks: a frozen value for each event would cost most of the
+    time that keeping records takes.
     """
 
     def __init__(self, started: ev.RunStarted) -> None:
-        self._run_id = started.run_id
-        self.unwritten: dict[str, bytes] = {}
+        self._started = started
+        self._end: ev.RunEnded | None = None
+        self._unwritten: dict[str, bytes] = {}
         self._fields: dict[str, dict[str, Any]] = {
             task.id: {
+                "run_id": started.run_id,
                 "id": task.id,
                 "task_name": task.task_name,
                 "position": position,
@@ -132,31 +128,41 @@ class _Tasks:
             for position, task in enumerate(started.tasks)
         }
 
+    @property
+    def has_ended(self) -> bool:
+        return self._end is not None
+
+    def so_far(self) -> RunHistory:
+        task_runs = tuple(map(self.task_run, self._fields))
+        return RunHistory(_run(self._started, self._end, task_runs), task_runs, dict(self._unwritten))
+
+    def task_run(self, id: str) -> LocalTaskRun:
+        fields = dict(self._fields[id])
+        for name in ("started_at", "ended_at"):
+            if name in fields:
+                fields[name] = timestamp(fields[name])
+        return LocalTaskRun(**fields)
+
+    def unwritten(self, path: str) -> bytes | None:
+        """A small result that is only in the journal so far."""
+        return self._unwritten.get(path)
+
+    def written(self, path: str) -> None:
+        self._unwritten.pop(path, None)
+
     def apply(self, event: ev.Event) -> None:
         """What comes after a final status is late news of an attempt that was given up; it changes nothing."""
-        if isinstance(event, (ev.RunStarted, ev.RunEnded)):
-            return
-        fields = self._fields.get(event.id)
-        if fields is None or fields["status"] in FINAL:
-            return
-        if isinstance(event, ev.TaskSucceeded):
-            self._end(fields, Status.SUCCEEDED, event)
-            fields["result"] = StoredResult(event.codec, event.size_bytes, event.sha256, event.artifact)
-            if event.data is not None:
-                self.unwritten[event.artifact] = event.data
-        elif isinstance(event, ev.TaskStarted):
-            fields |= {"status": Status.RUNNING, "attempt": event.attempt, "error_type": None, "message": None}
-            fields.setdefault("started_at", event.at)
-        elif isinstance(event, ev.TaskRetrying):
-            fields |= {"status": Status.PENDING, "error_type": event.error_type, "message": event.message}
-        elif isinstance(event, ev.TaskFailed):
-            self._end(fields, Status.FAILED, event)
-            fields |= {"error_type": event.error_type, "message": event.message, "traceback": event.traceback or None}
-        else:
-            status = Status.SKIPPED if isinstance(event, ev.TaskSkipped) else Status.CANCELLED
-            fields |= {"status": status, "ended_at": event.at, "message": event.reason}
+        if isinstance(event, ev.RunEnded):
+            self._end = event
+            if event.artifact is not None and event.data is not None:
+                self._unwritten[event.artifact] = event.data
+        elif not isinstance(event, ev.RunStarted):
+            fields = self._fields.get(event.id)
+            if fields is not None and fields["status"] not in FINAL:
+                self._apply_to_task(fields, event)
 
     def interrupt(self, *, at: float) -> None:
+        self._end = _interruption(at=at)
         for fields in self._fields.values():
             if fields["status"] is Status.RUNNING:
                 message = "interrupted: its process ended while it ran"
@@ -164,21 +170,32 @@ class _Tasks:
             elif fields["status"] not in FINAL:
                 fields |= {"status": Status.CANCELLED, "ended_at": at, "message": "the run was interrupted"}
 
-    def finished(self) -> tuple[LocalTaskRun, ...]:
-        for fields in self._fields.values():
-            for name in ("started_at", "ended_at"):
-                if name in fields:
-                    fields[name] = timestamp(fields[name])
-        return tuple(LocalTaskRun(run_id=self._run_id, **fields) for fields in self._fields.values())
+    def _apply_to_task(self, fields: dict[str, Any], event: ev.TaskEvent) -> None:
+        if isinstance(event, ev.TaskSucceeded):
+            _end_attempt(fields, Status.SUCCEEDED, event)
+            fields["result"] = StoredResult(event.codec, event.size_bytes, event.sha256, event.artifact)
+            if event.data is not None:
+                self._unwritten[event.artifact] = event.data
+        elif isinstance(event, ev.TaskStarted):
+            fields |= {"status": Status.RUNNING, "attempt": event.attempt, "error_type": None, "message": None}
+            fields.setdefault("started_at", event.at)
+        elif isinstance(event, ev.TaskRetrying):
+            fields |= {"status": Status.PENDING, "error_type": event.error_type, "message": event.message}
+        elif isinstance(event, ev.TaskFailed):
+            _end_attempt(fields, Status.FAILED, event)
+            fields |= {"error_type": event.error_type, "message": event.message, "traceback": event.traceback or None}
+        else:
+            status = Status.SKIPPED if isinstance(event, ev.TaskSkipped) else Status.CANCELLED
+            fields |= {"status": status, "ended_at": event.at, "message": event.reason}
 
-    @staticmethod
-    def _end(fields: dict[str, Any], status: Status, event: ev.TaskSucceeded | ev.TaskFailed) -> None:
-        fields["status"] = status
-        fields["attempt"] = event.attempt
-        fields["ended_at"] = event.at
-        fields["duration_s"] = event.duration_s
-        fields["cpu_s"] = event.cpu_s
-        fields["peak_mib"] = event.peak_mib
+
+def _end_attempt(fields: dict[str, Any], status: Status, event: ev.TaskSucceeded | ev.TaskFailed) -> None:
+    fields["status"] = status
+    fields["attempt"] = event.attempt
+    fields["ended_at"] = event.at
+    fields["duration_s"] = event.duration_s
+    fields["cpu_s"] = event.cpu_s
+    fields["peak_mib"] = event.peak_mib
 
 
 def _interruption(*, at: float) -> ev.RunEnded:

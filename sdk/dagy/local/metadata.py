@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import msgspec
 
 from dagy.local.history import LocalRun, LocalTaskRun, RunHistory
 from dagy.local.layout import LocalPaths
-from dagy.local.private import create_private, make_private_dir, write_private_file
+from dagy.local.private import make_private_dir, write_private_file
 
 _run_decoder: Final = msgspec.json.Decoder(LocalRun)
 _task_decoder: Final = msgspec.json.Decoder(LocalTaskRun)
 
 
-def write_metadata(paths: LocalPaths, history: RunHistory) -> None:
-    """Also makes sure that every task run has its directory and its log. A repeat writes the same again.
+def write_metadata(paths: LocalPaths, history: RunHistory, *, filed: Collection[str] = ()) -> None:
+    """Of the run, and of its task runs that were not `filed` before. A repeat writes the same again.
 
     The run's own file comes last: where it is, the others are.
 
     Raises: OSError.
     """
-    run_id = history.run.id
-    task_runs = paths.run(run_id) / "task_runs"
-    make_private_dir(task_runs)
-    for task in history.task_runs:
-        directory = f"{task_runs}/{task.id}"
-        make_private_dir(directory)
-        write_private_file(f"{directory}/metadata.json", _readable(task))
-        os.close(create_private(f"{directory}/task.log", append=True))
-    write_private_file(paths.run(run_id) / "metadata.json", _readable(history.run))
+    for task_run in history.task_runs:
+        if task_run.id not in filed:
+            write_task_metadata(paths, task_run)
+    directory = paths.run(history.run.id)
+    make_private_dir(directory)
+    write_private_file(directory / "metadata.json", _readable(history.run))
+
+
+def write_task_metadata(paths: LocalPaths, task_run: LocalTaskRun) -> None:
+    """A repeat writes the same again. Raises: OSError."""
+    directory = f"{paths.root}/runs/{task_run.run_id}/task_runs/{task_run.id}"  # cheaper than Path, for each task
+    make_private_dir(directory)
+    write_private_file(f"{directory}/metadata.json", _readable(task_run))
 
 
 def read_metadata(paths: LocalPaths) -> Iterator[RunHistory]:

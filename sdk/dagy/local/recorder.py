@@ -13,11 +13,11 @@ from dagy.core.states import Status
 from dagy.execution.recorder import Cancelled, Failed, Failure, Measured, Outcome, RunOptions, Succeeded
 from dagy.local import artifacts
 from dagy.local import events as ev
-from dagy.local.history import StoredResult
+from dagy.local.filing import Filer
+from dagy.local.history import GrowingHistory, StoredResult
 from dagy.local.journal import JournalWriter
 from dagy.local.layout import LocalPaths
 from dagy.local.logs import LogFiles
-from dagy.local.private import make_private_dir
 from dagy.results import Encoded
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class LocalRecorder:
         *,
         paths: LocalPaths,
         journal: JournalWriter,
+        history: GrowingHistory,
+        filer: Filer,
         logs: LogFiles,
         clock: Callable[[], float],
         artifact_max_bytes: int,
@@ -46,6 +48,8 @@ class LocalRecorder:
     ) -> None:
         self.run_id = run_id
         self.journal = journal
+        self._history = history
+        self._filer = filer
         self._paths = paths
         self._logs = logs
         self._clock = clock
@@ -54,13 +58,13 @@ class LocalRecorder:
         self._earlier = earlier
 
     def task_started(self, task_run_id: str, *, attempt: int) -> None:
-        self.journal.append(ev.TaskStarted(at=self._clock(), id=task_run_id, attempt=attempt), can_wait=True)
+        self._record(ev.TaskStarted(at=self._clock(), id=task_run_id, attempt=attempt), can_wait=True)
         self._note("INFO", task_run_id, f"started, attempt {attempt}" if attempt > 1 else "started")
 
     def task_succeeded(self, task_run_id: str, *, attempt: int, result: Encoded, measured: Measured) -> None:
         """Durable against the death of this process, not of the machine: see docs/design/local-records.md."""
         stored, data = self._store(result, task_run_id)
-        self.journal.append(
+        self._record(
             ev.TaskSucceeded(
                 at=self._clock(),
                 id=task_run_id,
@@ -75,10 +79,11 @@ class LocalRecorder:
                 data=data,
             )
         )
+        self._filer.put(task_run_id)
         self._note("INFO", task_run_id, f"succeeded in {measured.duration_s:.3f} s")
 
     def task_retrying(self, task_run_id: str, *, attempt: int, failure: Failure, delay_s: float) -> None:
-        self.journal.append(
+        self._record(
             ev.TaskRetrying(
                 at=self._clock(),
                 id=task_run_id,
@@ -91,7 +96,7 @@ class LocalRecorder:
         self._note("WARNING", task_run_id, f"attempt {attempt} failed, next in {delay_s:g} s: {failure.message}")
 
     def task_failed(self, task_run_id: str, *, attempt: int, failure: Failure, measured: Measured) -> None:
-        self.journal.append(
+        self._record(
             ev.TaskFailed(
                 at=self._clock(),
                 id=task_run_id,
@@ -104,14 +109,17 @@ class LocalRecorder:
                 traceback=failure.traceback,
             )
         )
+        self._filer.put(task_run_id)
         self._note("ERROR", task_run_id, f"failed: {failure.message}")
 
     def task_skipped(self, task_run_id: str, *, reason: str) -> None:
-        self.journal.append(ev.TaskSkipped(at=self._clock(), id=task_run_id, reason=reason), can_wait=True)
+        self._record(ev.TaskSkipped(at=self._clock(), id=task_run_id, reason=reason), can_wait=True)
+        self._filer.put(task_run_id)
         self._note("WARNING", task_run_id, f"skipped: {reason}")
 
     def task_cancelled(self, task_run_id: str, *, reason: str) -> None:
-        self.journal.append(ev.TaskCancelled(at=self._clock(), id=task_run_id, reason=reason), can_wait=True)
+        self._record(ev.TaskCancelled(at=self._clock(), id=task_run_id, reason=reason), can_wait=True)
+        self._filer.put(task_run_id)
         self._note("WARNING", task_run_id, f"cancelled: {reason}")
 
     def result_of(self, task_run_id: str) -> Encoded:
@@ -122,8 +130,13 @@ class LocalRecorder:
 
     def ended(self, outcome: Outcome) -> None:
         """The journal is complete, and on the disk, when this returns. Raises: LocalRecordsError, OSError."""
-        self.journal.append(self._end_event(outcome))
+        self._record(self._end_event(outcome))
         self.journal.sync()
+
+    def _record(self, event: ev.Event, *, can_wait: bool = False) -> None:
+        """The journal first: what is only remembered did not happen."""
+        self.journal.append(event, can_wait=can_wait)
+        self._history.apply(event)
 
     def _end_event(self, outcome: Outcome) -> ev.RunEnded:
         at = self._clock()
@@ -184,21 +197,14 @@ class LocalRecorder:
         self._say(f"{task_run_id}: {text}" if task_run_id else text)
 
 
-def begin_journal(
-    paths: LocalPaths, run_id: str, traced: TracedFlow, *, options: RunOptions, at_s: float
-) -> JournalWriter:
-    """From here on, readers see the run. Raises: OSError."""
-    make_private_dir(paths.artifacts_of(run_id))
-    return JournalWriter.create(
-        paths.journal(run_id),
-        ev.RunStarted(
-            at=at_s,
-            run_id=run_id,
-            flow_name=traced.spec.name,
-            flow_version=traced.spec.version,
-            parameters=to_json(dict(traced.parameters)),
-            fail_fast=options.fail_fast,
-            max_workers=options.max_workers,
-            tasks=[ev.PlannedTask(call.id, call.task.name, list(call.depends_on)) for call in traced.calls.values()],
-        ),
+def first_event(run_id: str, traced: TracedFlow, *, options: RunOptions, at_s: float) -> ev.RunStarted:
+    return ev.RunStarted(
+        at=at_s,
+        run_id=run_id,
+        flow_name=traced.spec.name,
+        flow_version=traced.spec.version,
+        parameters=to_json(dict(traced.parameters)),
+        fail_fast=options.fail_fast,
+        max_workers=options.max_workers,
+        tasks=[ev.PlannedTask(call.id, call.task.name, list(call.depends_on)) for call in traced.calls.values()],
     )

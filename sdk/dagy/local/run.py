@@ -26,12 +26,14 @@ from dagy.execution.failures import failure_of
 from dagy.execution.recorder import Cancelled, Failed, Outcome, RunOptions, Succeeded
 from dagy.execution.runner import run_flow
 from dagy.local import artifacts
-from dagy.local.history import LocalRun, LocalTaskRun, RunHistory, history_of, timestamp
-from dagy.local.journal import read_events
+from dagy.local.filing import Filer
+from dagy.local.history import GrowingHistory, LocalRun, LocalTaskRun, RunHistory, timestamp
+from dagy.local.journal import JournalWriter
 from dagy.local.layout import LocalPaths
 from dagy.local.logs import LogFiles
 from dagy.local.paths import local_dir
-from dagy.local.recorder import LocalRecorder, begin_journal
+from dagy.local.private import make_private_dir
+from dagy.local.recorder import LocalRecorder, first_event
 from dagy.local.settings import LocalSettings
 from dagy.local.settling import remove_old_runs, settle
 from dagy.results import decode
@@ -95,42 +97,83 @@ def run_local(
     traced = flow.trace(*args, **(kwargs or {}))
     settings = LocalSettings.from_environ()
     paths = LocalPaths(local_dir().absolute())
-    with _recording(paths, traced, options=options, settings=settings) as recorder:
-        outcome = run_flow(traced, recorder, options=options)
-        recorder.ended(outcome)
-        history = _settled(paths, recorder.run_id, keep_last=cleanup_keep_last)
+    with _recording(paths, traced, options=options, settings=settings) as recording:
+        outcome = run_flow(traced, recording.recorder, options=options)
+        recording.recorder.ended(outcome)
+        history = recording.settled(keep_last=cleanup_keep_last)
     return _answer(paths, traced, history, outcome, fail_fast=fail_fast)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """Everything that is open while a run is recorded."""
+
+    paths: LocalPaths
+    journal: JournalWriter
+    history: GrowingHistory
+    filer: Filer
+    logs: LogFiles
+    recorder: LocalRecorder
+
+    def settled(self, *, keep_last: int | None) -> RunHistory:
+        """Records that cannot be settled now stay in the journal for the next reader; the run itself is done."""
+        self.logs.close()
+        filed = self.filer.close()
+        history = self.history.so_far()
+        try:
+            settle(self.paths, {self.journal.path: history}, filed=filed)
+            if keep_last is not None:
+                remove_old_runs(self.paths, keep_last=keep_last)
+        except LocalRecordsError as error:
+            _log.warning("Run %s is recorded, but not in the database yet: %s", history.run.id, error)
+        return history
+
+    def close(self) -> None:
+        self.filer.close()
+        self.logs.close()
+        self.journal.close()
 
 
 @contextmanager
 def _recording(
     paths: LocalPaths, traced: TracedFlow, *, options: RunOptions, settings: LocalSettings
-) -> Iterator[LocalRecorder]:
+) -> Iterator[_Recording]:
     """Whatever leaves the block, the run has an end in its journal, if it can still be written."""
+    recording = _begun(paths, traced, options=options, settings=settings)
+    try:
+        yield recording
+    except BaseException as error:
+        _record_break(recording.recorder, error)
+        raise
+    finally:
+        recording.close()
+
+
+def _begun(paths: LocalPaths, traced: TracedFlow, *, options: RunOptions, settings: LocalSettings) -> _Recording:
     at_s = time.time()
     run_id = run_id_of(traced.spec.name, timestamp(at_s), secrets.token_hex(3))
+    first = first_event(run_id, traced, options=options, at_s=at_s)
     try:
         logs = LogFiles(paths, run_id)
-        journal = begin_journal(paths, run_id, traced, options=options, at_s=at_s)
+        for directory in (paths.run(run_id) / "task_runs", paths.artifacts_of(run_id)):
+            make_private_dir(directory)
+        journal = JournalWriter.create(paths.journal(run_id), first)
     except OSError as error:
         raise LocalRecordsError(f"The run cannot be recorded in {paths.root}: {error}") from error
+    history = GrowingHistory(first)
+    filer = Filer(paths, history)
     recorder = LocalRecorder(
         run_id,
         paths=paths,
         journal=journal,
+        history=history,
+        filer=filer,
         logs=logs,
         clock=time.time,
         artifact_max_bytes=settings.artifact_max_bytes,
         say=_teller(sys.stderr) if settings.is_verbose else lambda text: None,
     )
-    try:
-        yield recorder
-    except BaseException as error:
-        _record_break(recorder, error)
-        raise
-    finally:
-        logs.close()
-        journal.close()
+    return _Recording(paths, journal, history, filer, logs, recorder)
 
 
 def _record_break(recorder: LocalRecorder, error: BaseException) -> None:
@@ -139,21 +182,6 @@ def _record_break(recorder: LocalRecorder, error: BaseException) -> None:
         recorder.ended(Failed(failure_of(error)))
     except (LocalRecordsError, OSError) as problem:
         _log.warning("The end of run %s could not be recorded: %s", recorder.run_id, problem)
-
-
-def _settled(paths: LocalPaths, run_id: str, *, keep_last: int | None) -> RunHistory:
-    """Records that cannot be settled now stay in the journal for the next reader; the run itself is done."""
-    journal = paths.journal(run_id)
-    history = history_of(read_events(journal), is_abandoned=False)
-    if history is None:
-        raise LocalRecordsError(f"The journal {journal} was removed or damaged while its run went on")
-    try:
-        settle(paths, {journal: history})
-        if keep_last is not None:
-            remove_old_runs(paths, keep_last=keep_last)
-    except LocalRecordsError as error:
-        _log.warning("Run %s is recorded, but not in the database yet: %s", run_id, error)
-    return history
 
 
 def _answer(

@@ -8,7 +8,7 @@ what it has of the run, then the journal goes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -35,8 +35,9 @@ def settle_abandoned(paths: LocalPaths) -> None:
                 settle(paths, {path: history_of(read_events(path), is_abandoned=True) for path in ours})
 
 
-def settle(paths: LocalPaths, histories: Mapping[Path, RunHistory | None]) -> None:
-    """For whoever holds the locks of these journals. Journals of no run at all (None) just go.
+def settle(paths: LocalPaths, histories: Mapping[Path, RunHistory | None], *, filed: Collection[str] = ()) -> None:
+    """For whoever holds the locks of these journals. Journals of no run at all (None) just go. The files of task runs
+    `filed` before are there already.
 
     Raises: LocalRecordsError; the journals are still there then.
     """
@@ -45,7 +46,7 @@ def settle(paths: LocalPaths, histories: Mapping[Path, RunHistory | None]) -> No
         for history in known:
             for path, data in history.unwritten.items():
                 artifacts.write(paths.root, path, data)
-            write_metadata(paths, history)
+            write_metadata(paths, history, filed=filed)
         with opened(paths) as database:
             database.save(known)
         for journal in histories:
