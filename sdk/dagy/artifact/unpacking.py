@@ -228,12 +228,20 @@ def _stream(archive: zipfile.ZipFile, info: zipfile.ZipInfo, sink: Sink, *, limi
     """Unpack a member, counting what really comes out. Returns the count. Raises: ArtifactInvalid above the limit."""
     count = 0
     with archive.open(info) as member:
-        while chunk := member.read(_CHUNK_BYTES):
+        for chunk in _chunks(member, info.filename):
             count += len(chunk)
             if count > limit_bytes:
                 _refuse(info.filename, f"it unpacks to more than the {limit_bytes} bytes allowed")
             sink(chunk)
     return count
+
+
+def _chunks(member: IO[bytes], name: str) -> Iterator[bytes]:
+    try:
+        while chunk := member.read(_CHUNK_BYTES):
+            yield chunk
+    except (zlib.error, EOFError) as error:
+        _refuse(name, f"its stream is broken ({error})")
 
 
 def _new_file(path: Path) -> IO[bytes]:
