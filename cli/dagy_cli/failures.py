@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import traceback
 from typing import Any
@@ -13,8 +14,10 @@ from dagy_cli.exit_codes import ExitCode, exit_code_of
 from dagy_cli.settings import Settings
 
 
-def report(error: BaseException, settings: Settings) -> ExitCode:
-    """Write the error to stderr, as JSON when the answers are, and say which exit code it means."""
+def report(error: BaseException, settings: Settings, *, color: bool | None = None) -> ExitCode:
+    """Write the error to stderr, as JSON when the answers are, and say which exit code it means. `color` None leaves
+    it to whether stderr is a terminal.
+    """
     if settings.is_debug and not isinstance(error, click.UsageError):
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     body, code = _described(error)
@@ -23,7 +26,7 @@ def report(error: BaseException, settings: Settings) -> ExitCode:
         return code
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(error.ctx.get_usage(), err=True)
-    click.echo(f"{click.style('Error:', fg='red')} {body['message']}", err=True)
+    click.echo(f"{click.style('Error:', fg='red')} {body['message']}", err=True, color=color)
     if body["hint"]:
         click.echo(f"  → {body['hint']}", err=True)
     return code
@@ -35,7 +38,7 @@ def _described(error: BaseException) -> tuple[dict[str, Any], ExitCode]:
         return _body(code, str(error), error.hint), exit_code_of(error)
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "dagy"
-        return _body("usage", error.format_message(), f"See: {path} --help"), ExitCode.USAGE
+        return _body("usage", _usage_message(error), f"See: {path} --help"), ExitCode.USAGE
     if isinstance(error, click.ClickException):
         return _body("error", error.format_message(), None), ExitCode.ERROR
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -44,6 +47,16 @@ def _described(error: BaseException) -> tuple[dict[str, Any], ExitCode]:
         return _body("file", f"{error.strerror}: {error.filename}", None), ExitCode.ERROR
     hint = "This is a defect of Dagy. Please report it with what the same command says with --debug."
     return _body("unexpected", f"{type(error).__name__}: {error}", hint), ExitCode.ERROR
+
+
+def _usage_message(error: click.UsageError) -> str:
+    """click's own words, but for mistyped options, where its versions differ."""
+    if not isinstance(error, click.NoSuchOption):
+        return error.format_message()
+    known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts] if error.ctx else []
+    close = difflib.get_close_matches(error.option_name, known, n=1)
+    meant = f" Did you mean '{close[0]}'?" if close else ""
+    return f"No such option '{error.option_name}'.{meant}"
 
 
 def _body(code: str, message: str, hint: str | None) -> dict[str, Any]:

@@ -61,19 +61,24 @@ class LocalRuns:
         return Result(stored.codec, _as_json(stored), lambda: stored.data)
 
     def log(self, run_id: str, task_run_id: str | None, *, is_followed: bool) -> Iterator[Row]:
+        """A task that has written nothing has an empty log; one that the run does not have is not found."""
         with _records() as records:
             path = records.log_path(run_id, task_run_id)
-        if not path.is_file():
-            raise NotFound("log", str(path))
-        with path.open(encoding="utf-8", errors="replace") as file:
-            while True:
-                is_over = not is_followed or self._is_over(run_id)  # before the rest is read
-                for line in file:
-                    text = line.rstrip("\n")
-                    yield {"at": None, "task_run_id": task_run_id, "stream": None, "line": text, "text": text}
-                if is_over:
-                    return
-                time.sleep(PAUSE_S)
+            if task_run_id is not None and task_run_id not in {task.id for task in records.task_runs(run_id)}:
+                raise NotFound("log", str(path), f"The run's tasks: dagy runs show {run_id}")
+        position = 0
+        while True:
+            is_over = not is_followed or self._is_over(run_id)  # before the rest is read
+            if path.is_file():
+                with path.open(encoding="utf-8", errors="replace") as file:
+                    file.seek(position)
+                    while (line := file.readline()).endswith("\n") or (line and is_over):
+                        text = line.rstrip("\n")
+                        yield {"at": None, "task_run_id": task_run_id, "stream": None, "line": text, "text": text}
+                        position = file.tell()
+            if is_over:
+                return
+            time.sleep(PAUSE_S)
 
     def _is_over(self, run_id: str) -> bool:
         with _records() as records:

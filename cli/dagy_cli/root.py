@@ -52,9 +52,10 @@ def root() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code. Nothing escapes but the end of the process."""
-    ctx = click.Context(root, info_name="dagy", color=False if os.environ.get("NO_COLOR") else None)
+    color = False if os.environ.get("NO_COLOR") or "--no-color" in arguments else None
+    ctx = click.Context(root, info_name="dagy")
     try:
-        with root.make_context("dagy", list(arguments), color=ctx.color) as ctx:
+        with root.make_context("dagy", list(arguments), color=color) as ctx:
             root.invoke(ctx)
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:
@@ -64,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except (Exception, KeyboardInterrupt) as error:  # the root of the command line: see the module's first sentence
-        return report(error, _settings_in_force(error, ctx, arguments))
+        return report(error, _settings_in_force(error, ctx, arguments), color=color)
     return ExitCode.OK
 
 

@@ -8,6 +8,7 @@ into the stage what an engine would.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -95,6 +96,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     for name, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody is there to ask
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("DAGY_LOCAL_DIR", str(tmp_path / "home"))
     project = tmp_path / "project"
