@@ -10,8 +10,10 @@ from typing import Any
 import boto3
 import pytest
 
-from dagy_runtime.adapters.aws import api_keys
+from dagy_runtime.adapters.aws.clients import Clients
+from dagy_runtime.adapters.aws.keys import DynamoKeys
 from dagy_runtime.adapters.aws.schema import table_definition
+from dagy_runtime.adapters.aws.table import Table
 
 Write = Callable[..., str]
 PRINTING = """\
@@ -394,7 +396,7 @@ def test_the_first_key_is_made_with_aws_credentials(
 
     said = dagy("keys", "create", "--name", "me", "--admin", "--via-aws", "--stage", "dev", "--save-profile", "--json")
 
-    (stored,) = api_keys({"AWS_REGION": "us-east-1"}, table="dagy-dev").list_keys(limit=10).items
+    (stored,) = DynamoKeys(Table(Clients({"AWS_REGION": "us-east-1"}), "dagy-dev")).list_keys(limit=10).items
     assert (stored.id, stored.role.value) == (said.json["id"], "admin")
     assert stored.created_by.startswith("arn:aws:")
     shown = dagy("config", "show", "--json").json
