@@ -6,7 +6,6 @@ the interpreter of that environment, so boto3 stands beside it, as on Lambda.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
@@ -62,15 +61,8 @@ class Emulator:
 
     def running(self) -> Running | None:
         """What is running, also when it was started by another command. None when it is gone."""
-        text = read_private(self._record)
-        if text is None:
-            return None
-        try:
-            data = json.loads(text)
-            running = Running(Process(data["pid"], data["began"]), data["port"], data["enforces_iam"])
-        except (ValueError, KeyError, TypeError):
-            return None
-        return running if running.process.is_alive else None
+        recorded = self._recorded()
+        return recorded if recorded is not None and recorded.process.is_alive else None
 
     def start(self, *, port: int | None, enforces_iam: bool, report: Report) -> Running:
         """Start it, unless it runs already as asked, and wait until it answers. `port` None: the last one, or any.
@@ -78,13 +70,13 @@ class Emulator:
         Raises: Conflict when the port is taken; Unavailable when it cannot be installed or does not come up.
         """
         running = self.running()
-        if running is not None:
-            if running.enforces_iam == enforces_iam and port in (None, running.port):
-                self._await(running)
-                return running
-            self.stop(report)
+        if running is not None and running.enforces_iam == enforces_iam and port in (None, running.port):
+            self._await(running)
+            return running
+        self.stop(report)  # one that runs differently, or what one that crashed left behind
         python = self._installed(report)
-        chosen = port if port is not None else self._last_port()
+        last = self._recorded()  # its port stands in the manifest and in profiles, so a restart keeps it when it can
+        chosen = port if port is not None or last is None else last.port
         if chosen is not None and not _is_free(chosen):
             if port is not None:
                 raise Conflict(f"Port {port} is in use", "Choose another with --port, or leave it out.")
@@ -107,13 +99,14 @@ class Emulator:
 
     def stop(self, report: Report) -> bool:
         """Stop it and every function it runs. Whether there was one. Its state is on disk afterwards."""
-        running = self.running()
-        if running is None:
+        recorded = self._recorded()
+        if recorded is None:
             return False
-        report(f"Stopping the emulator on port {running.port}")
-        running.process.stop(grace_s=_STOP_S)
+        if recorded.process.is_alive:
+            report(f"Stopping the emulator on port {recorded.port}")
+        was_there = recorded.process.stop(grace_s=_STOP_S)
         shutil.rmtree(self.home / "tmp", ignore_errors=True)
-        return True
+        return was_there
 
     def forget(self) -> None:
         """Delete what it has stored. It must not be running."""
@@ -124,11 +117,14 @@ class Emulator:
     def _record(self) -> Path:
         return self.home / "emulator.json"
 
-    def _last_port(self) -> int | None:
-        """The port stands in the manifest and in profiles, so a restart keeps it when it can."""
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return int(json.loads(self._record.read_text(encoding="utf-8"))["port"])
-        return None
+    def _recorded(self) -> Running | None:
+        """The last one that was started, alive or not."""
+        text = read_private(self._record)
+        try:
+            data = json.loads(text or "")
+            return Running(Process(data["pid"], data["began"]), data["port"], data["enforces_iam"])
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def _environ(self, port: int, enforces_iam: bool) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -27,23 +28,24 @@ class Process:
         return _began(self.pid) == self.began
 
     def stop(self, *, grace_s: float) -> bool:
-        """Ask it to end, wait, then kill it and everything it started. Whether it ended by itself.
+        """Ask it to end, wait, then kill it and everything it started. Whether it was there.
 
-        It leads a process group of its own (see `spawn`). A group keeps the number of its leader from being used
-        again, so what is left of the group is ours even when the leader is gone.
+        It leads a process group of its own (see `spawn`), and as long as anything of a group is left, its number is
+        nobody else's. So what a process that crashed left behind is found and killed too.
         """
-        if _began(self.pid) not in (self.began, None):
-            return True  # the number belongs to somebody else by now, so the group is gone
+        found = _began(self.pid)
+        if found not in (self.began, None) or not _is_of_this_boot(self.began):
+            return False  # the number is somebody else's by now, so nothing of the group is left
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         ends_at = time.monotonic() + grace_s
-        while (is_alive := self.is_alive) and time.monotonic() < ends_at:
+        while self.is_alive and time.monotonic() < ends_at:
             time.sleep(_POLL_S)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)  # when it was started by this very process
-        return not is_alive
+        return found is not None
 
 
 def spawn(command: Sequence[str], *, environ: Mapping[str, str], log: Path, work_dir: Path) -> Process:
@@ -65,13 +67,25 @@ def spawn(command: Sequence[str], *, environ: Mapping[str, str], log: Path, work
 
 def _began(pid: int) -> str | None:
     """When the process began, in whatever unit the system has; None when it is gone or a zombie."""
-    stat = Path(f"/proc/{pid}/stat")
-    if Path("/proc/self/stat").exists():
+    if _boot():
         try:
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
             return None
-        return None if fields[0] == "Z" else fields[19]
+        return None if fields[0] == "Z" else f"{_boot()} {fields[19]}"
     said = subprocess.run(["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, began = said.stdout.strip().partition(" ")
     return began.strip() if began and not state.startswith("Z") else None
+
+
+def _is_of_this_boot(began: str) -> bool:
+    return began.startswith(_boot())
+
+
+@functools.cache
+def _boot() -> str:
+    """On Linux a process's start counts from the boot, so the boot belongs to it. Empty elsewhere."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
