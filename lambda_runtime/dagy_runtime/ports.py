@@ -175,6 +175,9 @@ class RunStore(Protocol):
         """End it, for ever. `owner` None means nobody advances it: it must be PENDING, or its lease must have
         run out or been released (`ended_at` is compared with it). Open tasks of it become CANCELLED.
 
+        A repeat with the same owner, status and time is accepted again. Should it crash before all open tasks are
+        cancelled, a repeat, or whoever claims the run next, does the rest.
+
         Returns the run as it stands; None when this end was not accepted because the lease is another's or the
         run is final.
         """
@@ -191,7 +194,10 @@ class RunStore(Protocol):
         """In the flow's order."""
 
     def start_task(self, run_id: str, task_run_id: str, *, attempt: int, attempt_id: str, started_at: str) -> bool:
-        """Whether it is now RUNNING this attempt. A repeat with the same attempt id is True again."""
+        """Whether it is now RUNNING this attempt. A repeat with the same attempt id is True again.
+
+        It takes over from an attempt that was lost, never from a newer one; one that was put back starts no more.
+        """
 
     def finish_task(self, run_id: str, task_run_id: str, *, attempt_id: str, outcome: TaskOutcome) -> TaskRun:
         """The task as it stands after. The first accepted outcome stays: when the task is final already, or

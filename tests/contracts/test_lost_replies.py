@@ -215,9 +215,7 @@ def test_a_crash_between_the_end_of_a_run_and_of_its_tasks_is_made_good_by_the_r
     assert {task.status for task in world.runs.list_tasks("one", limit=9).items} == {Status.CANCELLED}
 
 
-def test_a_claim_whose_second_write_never_came_is_taken_over_when_its_lease_has_run_out(
-    world, make, caller_asks_again
-):
+def test_a_claim_whose_second_write_never_came_is_taken_over_when_its_lease_has_run_out(world, make, caller_asks_again):
     run = make.run("one")
     world.runs.create_run(run)
     caller_asks_again.arm(0)

@@ -5,7 +5,7 @@ What each adapter asks of IAM, all of it on the stage's own resources, none of i
 | adapter        | actions                                                      | on                              |
 |----------------|--------------------------------------------------------------|---------------------------------|
 | registry, runs | dynamodb:GetItem BatchGetItem PutItem UpdateItem DeleteItem  | the table                       |
-|                | BatchWriteItem ConditionCheckItem                            |                                 |
+|                | BatchWriteItem                                               |                                 |
 |                | dynamodb:Query                                               | the table, its indexes          |
 |                | s3:GetObject PutObject                                       | the bucket's `state/*`          |
 | keys           | dynamodb:GetItem PutItem UpdateItem                          | the table                       |
@@ -35,9 +35,9 @@ from dagy_runtime.adapters.aws.schedules import EventBridgeSchedules, NoSchedule
 from dagy_runtime.adapters.aws.settings import read_settings
 from dagy_runtime.adapters.aws.system import RandomIds, SystemClock
 from dagy_runtime.adapters.aws.table import Table
-from dagy_runtime.ports import Keys, Ports
+from dagy_runtime.ports import Ports
 
-__all__ = ["world", "api_keys"]
+__all__ = ["world"]
 
 
 def world(environ: Mapping[str, str]) -> Ports:
@@ -59,8 +59,3 @@ def world(environ: Mapping[str, str]) -> Ports:
         clock=clock,
         ids=RandomIds(),
     )
-
-
-def api_keys(environ: Mapping[str, str], *, table: str) -> Keys:
-    """The keys of a stage, for whoever holds AWS credentials for its table: the way to the first one."""
-    return DynamoKeys(Table(Clients(environ), table))

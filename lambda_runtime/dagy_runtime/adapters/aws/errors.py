@@ -81,7 +81,7 @@ def _translate(error: Exception, action: str, resource: str) -> DagyError | None
     if code in _UNKNOWN_CALLER:
         return Unauthenticated(f"AWS does not accept the credentials ({code} from {action})", "Refresh them.")
     if code in _MISSING:
-        return NotFound("AWS resource", f"{resource} ({code} from {action})", "Is the stage provisioned?")
+        return NotFound("resource", f"{resource} ({code} from {action})", "Is the stage provisioned?")
     status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)  # type: ignore[attr-defined]
     if code in _TRANSIENT or status >= 500 or status == 429:
         return Unavailable(f"AWS could not serve {action} on {resource} now ({code})", "Try again.")

@@ -3,8 +3,8 @@
 In expressions every attribute is written `#name`, which stands for the attribute of that name, so reserved words need
 no thought. Reads are strongly consistent, except those of an index. There is no scan.
 
-IAM: dynamodb:GetItem, BatchGetItem, PutItem, UpdateItem, DeleteItem, BatchWriteItem, ConditionCheckItem on the table;
-dynamodb:Query on the table and its indexes. A transaction needs the actions of what is in it, nothing more.
+IAM: dynamodb:GetItem, BatchGetItem, PutItem, UpdateItem, DeleteItem, BatchWriteItem on the table; dynamodb:Query on the
+table and its indexes. A transaction needs the actions of what is in it, nothing more.
 """
 
 from __future__ import annotations
