@@ -133,6 +133,10 @@ class _LogHandler(logging.Handler):
             sink.echo_line(text, original)
 
 
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
 class _Captures:
     """The process's one set of replaced streams, shared by the runs that are going on."""
 
@@ -168,9 +172,16 @@ class _Captures:
         handler = _LogHandler(is_only_one=is_only_one)
         root.addHandler(handler)
         self._undo.append(lambda: root.removeHandler(handler))
-        if is_only_one and root.level == logging.WARNING:  # nobody configured logging: INFO is worth keeping
+        if root.level == logging.WARNING:  # Python's default: nobody chose it, and INFO is worth keeping
             root.setLevel(logging.INFO)
             self._undo.append(lambda: root.setLevel(logging.WARNING))
+            for other in root.handlers[:-1]:
+                self._hold_to_warnings(other)
+
+    def _hold_to_warnings(self, handler: logging.Handler) -> None:
+        """It shall not show more than it would without us."""
+        handler.addFilter(_is_warning)
+        self._undo.append(lambda: handler.removeFilter(_is_warning))
 
     def _replace_stream(self, name: str) -> None:
         original = getattr(sys, name)
