@@ -165,6 +165,16 @@ def test_a_wrong_setting_is_told_as_such(write: Write) -> None:
         load_target(f"{folder}/etl.py:doubling")
 
 
+@pytest.mark.parametrize("call", ["doubling()", "doubling.run_local()", "doubling.run()", "doubling.deploy()"])
+def test_a_file_that_starts_its_flow_when_imported_is_refused(write: Write, call: str) -> None:
+    folder = write({"etl.py": f"{FLOW}\n{call}\n"})
+
+    with pytest.raises(InvalidFlow, match="starts flow 'doubling' while it is imported") as refused:
+        load_target(f"{folder}/etl.py:doubling")
+
+    assert "__main__" in str(refused.value.hint)
+
+
 def test_a_file_with_several_flows_asks_which(write: Write) -> None:
     folder = write({"etl.py": FLOW + FLOW.replace("doubling", "tripling"), "none.py": "x = 1\n"})
 

@@ -306,7 +306,7 @@ def test_the_member_and_the_reason_are_told(name: str, member: str, why: str, tm
     assert why in message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(position=st.integers(0, 10**6), value=st.integers(0, 255))
 def test_a_zip_with_any_byte_changed_reads_the_same_or_is_refused(position: int, value: int) -> None:
     data = bytearray(packed())
@@ -319,7 +319,7 @@ def test_a_zip_with_any_byte_changed_reads_the_same_or_is_refused(position: int,
     assert contents.manifest == read_artifact(packed()).manifest
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.binary(max_size=400)
     | st.binary(min_size=1, max_size=200).map(lambda noise: packed()[:300] + noise + packed()[300:])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dagy.artifact import LocalArtifact, build_artifact, load_target
+from dagy.core.errors import InvalidInput
 
 Build = Callable[..., LocalArtifact]
 Write = Callable[..., Path]
@@ -95,3 +96,10 @@ def test_source_date_epoch_is_honoured(build: Build, monkeypatch: pytest.MonkeyP
 
     assert dated.metadata.built_at == dated.spec.created_at == "2026-03-04T12:00:00.000Z"
     assert dated.code_hash == plain.code_hash
+
+
+def test_a_source_date_that_is_no_date_is_refused(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+
+    with pytest.raises(InvalidInput, match=r"SOURCE_DATE_EPOCH .* 'yesterday'"):
+        build(PROJECT)

@@ -33,7 +33,7 @@ def test_jitter_only_adds_and_at_most_its_share(delay: float, jitter: float, cha
     decision = decide_retry(policy(retries=1, delay_s=delay, jitter=jitter), attempt=1, error=ERROR, chance=chance)
 
     assert isinstance(decision, Retry)
-    assert delay <= decision.delay_s <= delay * (1 + jitter)
+    assert delay <= decision.delay_s <= delay + delay * jitter
 
 
 @given(delays=st.lists(SECONDS, min_size=1, max_size=5), attempt=st.integers(1, 10))

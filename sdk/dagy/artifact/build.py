@@ -23,6 +23,7 @@ from dagy.artifact.packing import pack
 from dagy.artifact.project import Project
 from dagy.authoring.flows import Flow, TracedFlow, trace_flow
 from dagy.authoring.source import dotted_name, file_of
+from dagy.core.errors import InvalidInput
 from dagy.core.spec import FlowSpec, code_hash
 from dagy.core.timestamps import to_iso
 from dagy.local.paths import local_dir
@@ -77,7 +78,7 @@ def build_artifact(
     collection = collect(source, project, also=_task_files(traced, project))
     layout = _laid_out(collection, source, data_files(include, project.roots))
     dependencies = dependencies_of(collection.external)
-    built_at = to_iso(max(_EARLIEST_S, int(os.environ.get("SOURCE_DATE_EPOCH") or _EARLIEST_S)))
+    built_at = _told_time()
     spec = replace(_as_shipped(traced, source), created_at=built_at)
     metadata = Metadata(
         flow_name=spec.name,
@@ -101,6 +102,13 @@ def build_artifact(
     return LocalArtifact(
         path, spec.name, spec.version, spec, metadata.code_hash, sha256, metadata, dependencies.warnings
     )
+
+
+def _told_time() -> str:
+    given = os.environ.get("SOURCE_DATE_EPOCH") or str(_EARLIEST_S)
+    if not given.isdecimal():
+        raise InvalidInput(f"SOURCE_DATE_EPOCH must be seconds since 1970, got {given!r}")
+    return to_iso(int(given))
 
 
 def _task_files(traced: TracedFlow, project: Project) -> list[Path]:

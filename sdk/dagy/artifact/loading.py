@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dagy.artifact.metadata import Metadata
+from dagy.authoring.active import IMPORTING
 from dagy.authoring.flows import Flow
 from dagy.authoring.source import dotted_name, package_root
 from dagy.core.errors import DagyError, FlowFileNotFound, FlowNotInFile, InvalidFlow, InvalidInput, ModuleUnloadable
@@ -69,12 +70,15 @@ def _load(name: str, roots: list[Path], file: Path, *, shown: str) -> ModuleType
     if top in sys.stdlib_module_names or top == "dagy":
         raise InvalidFlow(f"The name of {shown} hides Python's own module '{top}'", "Rename the file.")
     _make_room(roots)
+    token = IMPORTING.set(shown)
     try:
         module = importlib.import_module(name)
     except DagyError:
         raise
     except (Exception, SystemExit) as error:
         raise ModuleUnloadable(shown, f"{type(error).__name__}: {error}{_where(error, file)}") from error
+    finally:
+        IMPORTING.reset(token)
     found = getattr(module, "__file__", None)
     if found is None or not Path(found).samefile(file):
         raise ModuleUnloadable(shown, f"Module '{name}' was already loaded from {found}; rename one of them.")

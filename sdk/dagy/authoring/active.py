@@ -1,4 +1,4 @@
-"""Which trace, if any, is listening to the task calls made here."""
+"""What is going on around a call: which trace is listening, and whether a flow's module is just being imported."""
 
 from __future__ import annotations
 
@@ -16,3 +16,6 @@ class Listener(Protocol):
 
 # A context variable: other threads, and so running tasks, do not see the trace.
 LISTENING: Final[ContextVar[Listener | None]] = ContextVar("dagy_trace", default=None)
+
+# Set to the file while a flow's module is imported to find the flow in it: nothing may run then.
+IMPORTING: Final[ContextVar[str | None]] = ContextVar("dagy_importing", default=None)

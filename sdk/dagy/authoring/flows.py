@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from dagy.authoring.active import LISTENING
+from dagy.authoring.active import IMPORTING, LISTENING
 from dagy.authoring.calls import Signature
 from dagy.authoring.hooks import HookFunction
 from dagy.authoring.settings import (
@@ -112,6 +112,7 @@ class Flow(Generic[P, R]):
 
     def run(self, *args: Any, **kwargs: Any) -> RunResponse | LocalRunContext:
         """Start a run of the deployment with this flow's name when an API is configured, else `run_local`."""
+        _refuse_on_import(self)
         from dagy.deploy import run_flow  # lazy: HTTP client, DuckDB
 
         return run_flow(self, args, kwargs)
@@ -136,6 +137,7 @@ class Flow(Generic[P, R]):
         run it here. An unchanged flow is skipped unless `force`. A new deployment is `nano` unless told otherwise;
         a known one keeps the settings not given here.
         """
+        _refuse_on_import(self)
         from dagy.deploy import deploy_flow  # lazy: boto3, HTTP client
 
         return deploy_flow(
@@ -223,11 +225,22 @@ def _run_local(
     max_workers: int = 1,
     cleanup_keep_last: int = 20,
 ) -> LocalRunContext:
+    _refuse_on_import(flow)
     from dagy.local import run_local  # lazy: DuckDB
 
     return run_local(
         flow, args, kwargs, fail_fast=fail_fast, max_workers=max_workers, cleanup_keep_last=cleanup_keep_last
     )
+
+
+def _refuse_on_import(flow: Flow[..., Any]) -> None:
+    """A script that starts its flow without a guard would start it again in every place that imports it."""
+    file = IMPORTING.get()
+    if file is not None:
+        raise InvalidFlow(
+            f"{file} starts flow '{flow.name}' while it is imported",
+            'Put the call under: if __name__ == "__main__":',
+        )
 
 
 def _edges(trace: Trace) -> list[list[str]]:
