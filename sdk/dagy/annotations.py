@@ -35,11 +35,18 @@ def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:
     if hints is not None:
         return hints
     found: dict[str, Any] = {}  # one of them is bad: take them one by one
-    for name, annotation in inspect.get_annotations(plain).items():
+    for name, annotation in _written(plain).items():
         probe = types.FunctionType(_empty.__code__, getattr(plain, "__globals__", {}))
         probe.__annotations__ = {name: annotation}
         found.update(_hints(probe) or {})
     return found
+
+
+def _written(fn: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return inspect.get_annotations(fn)
+    except Exception:  # from Python 3.14 on, reading them evaluates them
+        return {}
 
 
 def _hints(fn: Callable[..., Any]) -> dict[str, Any] | None:
