@@ -125,7 +125,7 @@ def make_plan(candidate: Candidate, deployed: Deployed, options: DeployOptions) 
         flow_version=version,
         deployment=deployment_name,
         steps=tuple(steps),
-        changes=tuple(_changes(candidate, deployed, settings)),
+        changes=tuple(_changes(candidate, deployed, settings, f"{name}:{version}")),
         is_code_unchanged=is_same_code,
         schedule=(settings["schedule"], settings["timezone"]) if settings["schedule"] else None,
         settings=settings,
@@ -205,14 +205,17 @@ def _namespace(candidate: Candidate, deployed: Deployed, options: DeployOptions)
     return candidate.namespace
 
 
-def _changes(candidate: Candidate, deployed: Deployed, settings: dict[str, Any]) -> list[str]:
+def _changes(candidate: Candidate, deployed: Deployed, settings: dict[str, Any], flow: str) -> list[str]:
     found: list[str] = []
+    current = deployed.deployment
+    if current is not None and f"{current.flow_name}:{current.flow_version}" != flow:
+        found.append(f"flow {current.flow_name}:{current.flow_version} → {flow}")
     before = deployed.flow or deployed.previous
     if before is not None and before.code_hash != candidate.code_hash:
         found.append(f"code {short(before.code_hash)} → {short(candidate.code_hash)}")
         # A spec that a newer Dagy wrote may not be readable here. That must not stop a deploy.
         with suppress(InvalidFlow):
             found += flow_changes(FlowSpec.from_dict(before.flow_spec), candidate.spec)
-    if deployed.deployment is not None:
-        found += settings_changes(_current_settings(deployed.deployment), settings)
+    if current is not None:
+        found += settings_changes(_current_settings(current), settings)
     return found
