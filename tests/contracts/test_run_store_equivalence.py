@@ -109,7 +109,7 @@ def test_any_sequence_of_calls_has_the_same_answers_as_in_memory(machine):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=20,
+            max_examples=12,
             stateful_step_count=30,
             derandomize=True,
             deadline=None,
