@@ -1,4 +1,4 @@
-"""What a build refuses, warns of, or adds when asked: missing and installed modules, data files, process-bound flows."""
+"""What a build refuses, warns of, or adds when asked: missing and installed modules, data files, nested tasks."""
 
 from __future__ import annotations
 
