@@ -116,7 +116,7 @@ def test_a_flood_is_cut_and_says_how_much_was_dropped():
     lines = read_all(ports, a_run(), limit=10_000)
     kept = len(lines) - 1
     assert lines[:kept] == [f"line {number}" for number in range(kept)]
-    assert lines[-1].startswith(f"{1000 - kept} more lines (")
+    assert lines[-1].startswith(f"{1000 - kept:,} more lines (")
     assert sum(len(ports.blobs.get(key)) for key in ports.blobs.list_keys("runs/logged/")) < 12_000
 
 

@@ -272,7 +272,7 @@ def test_a_task_that_ends_its_process_is_failed_with_the_reason(stage, body, err
 
 
 def test_what_a_flow_leaves_behind_does_not_hold_up_its_end(stage, tmp_path):
-    pid_file = tmp_path / "pid"
+    pid_file, before = tmp_path / "pid", _descendants()
     run = stage.run_to_end(
         """
         import subprocess, threading, time
@@ -282,7 +282,12 @@ def test_what_a_flow_leaves_behind_does_not_hold_up_its_end(stage, tmp_path):
         @task
         def leave(pid_file: str) -> str:
             threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
-            Path(pid_file).write_text(str(subprocess.Popen(["sleep", "3600"]).pid))
+            left = [
+                subprocess.Popen(["sleep", "3600"]),
+                subprocess.Popen(["sleep", "3600"], start_new_session=True),
+                subprocess.Popen(["sh", "-c", "setsid sh -c 'yes & sleep 3600' & sleep 3600"], start_new_session=True),
+            ]
+            Path(pid_file).write_text(" ".join(str(each.pid) for each in left))
             return "left"
 
         @flow
@@ -293,7 +298,8 @@ def test_what_a_flow_leaves_behind_does_not_hold_up_its_end(stage, tmp_path):
     )
 
     assert run.status is Status.SUCCEEDED
-    assert not _is_running(int(pid_file.read_text()))
+    assert [pid for pid in pid_file.read_text().split() if _is_running(int(pid))] == []
+    assert _descendants() == before
 
 
 def test_output_that_bypasses_python_is_in_the_runs_log(stage):
@@ -319,6 +325,10 @@ def test_listing_open_runs_is_empty_after_the_end(stage):
 
     where = RunFilter(statuses=(Status.PENDING, Status.RUNNING))
     assert stage.ports.runs.list_runs(limit=10, where=where).items == ()
+
+
+def _descendants() -> set[str]:
+    return {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
 
 
 def _is_running(pid: int) -> bool:

@@ -19,10 +19,6 @@ class EventLog:
         self._ports, self._run_id = ports, run_id
         self._waiting: list[Event] = []
 
-    @property
-    def has_unflushed(self) -> bool:
-        return bool(self._waiting)
-
     def add(
         self,
         type: str,

@@ -72,21 +72,19 @@ class LogWriter:
         self._taken_bytes = 0
         self._dropped_lines = self._dropped_bytes = 0
 
-    @property
-    def has_unflushed(self) -> bool:
-        return bool(self._chunk)
-
     def add(self, task_run_id: str | None, stream: str, line: str) -> None:
-        """Take one line; cut at 64 KiB. Past the limit it is only counted."""
+        """Take one line; cut at 64 KiB. Once the limit is reached, lines are only counted."""
         if len(line) > LINE_BYTES:
             line = f"{line[:LINE_BYTES]}… ({len(line) - LINE_BYTES} more characters)"
-        entry = LogEntry(to_iso(self._clock.now()), task_run_id, stream, line)
-        encoded = msgspec.json.encode(entry)
-        if self._taken_bytes + len(encoded) > self._limit_bytes:
+        if self._dropped_lines or self._taken_bytes + len(line) > self._limit_bytes:
             self._dropped_lines += 1
-            self._dropped_bytes += len(encoded)
+            self._dropped_bytes += len(line)
             return
-        self._take(entry, encoded)
+        self._take(task_run_id, stream, line)
+
+    def note(self, task_run_id: str | None, line: str) -> None:
+        """A line of the engine's own, which is kept however long the log is."""
+        self._take(task_run_id, "ERROR", line)
 
     def flush(self) -> None:
         """Make what was taken readable."""
@@ -98,21 +96,21 @@ class LogWriter:
     def close(self) -> None:
         """Say what was dropped, and flush."""
         if self._dropped_lines:
-            text = (
-                f"{self._dropped_lines} more lines ({self._dropped_bytes:,} bytes) were dropped: a run's log keeps "
-                f"{self._limit_bytes:,} bytes per invocation"
+            self.note(
+                None,
+                f"{self._dropped_lines:,} more lines ({self._dropped_bytes:,} characters) were dropped: a run's log "
+                f"keeps {self._limit_bytes:,} bytes per invocation",
             )
-            entry = LogEntry(to_iso(self._clock.now()), None, "WARNING", text)
-            self._take(entry, msgspec.json.encode(entry))
             self._dropped_lines = self._dropped_bytes = 0
         self.flush()
 
-    def _take(self, entry: LogEntry, encoded: bytes) -> None:
+    def _take(self, task_run_id: str | None, stream: str, line: str) -> None:
+        entry = LogEntry(to_iso(self._clock.now()), task_run_id, stream, line)
+        encoded = msgspec.json.encode(entry)
         self._taken_bytes += len(encoded)
         self._chunk += encoded
         self._chunk += b"\n"
-        console_line = {"run_id": self._run_id, **msgspec.to_builtins(entry)}
-        self._console(msgspec.json.encode(console_line).decode())
+        self._console(msgspec.json.encode({"run_id": self._run_id, **msgspec.to_builtins(entry)}).decode())
         if len(self._chunk) >= CHUNK_BYTES:
             self.flush()
 

@@ -15,13 +15,16 @@ import msgspec
 
 from dagy_runtime.worker.child import Job, live
 from dagy_runtime.worker.frames import FrameReader, FrameTooLarge, FromChild, Logged, ToChild, packed
+from dagy_runtime.worker.kernel import death_fd
 from dagy_runtime.worker.lines import LineReader
+from dagy_runtime.worker.orphans import bury_orphans, ready_for_orphans, watch_over
 
 _CHUNK_BYTES: Final = 256 * 1024
-_GLANCE_S: Final = 0.02 if not hasattr(os, "pidfd_open") else 0.25
-"""How often to look whether the process is alive. Where the kernel tells (Linux, by a descriptor that becomes readable),
-looking is only a precaution.
-"""
+_GLANCE_S: Final = 0.25
+_GLANCE_BLIND_S: Final = 0.02
+"""How often to look whether the process is alive: a precaution where the kernel tells of its end by itself."""
+_OUTPUT_BYTES: Final = 32 * 1024  # may be as many lines; the lease wants to be looked after between two reads
+_LAST_READS: Final = 32  # the kernel holds less than 1 MiB for the dead
 _RSS_UNIT_BYTES: Final = 1024 if sys.platform == "linux" else 1
 
 
@@ -51,8 +54,11 @@ class ChildProcess:
     Use it as a context manager: leaving it kills the child and everything in its process group, and closes the pipes.
     """
 
-    def __init__(self, pid: int, channel: socket.socket, stdout_fd: int, stderr_fd: int) -> None:
+    def __init__(
+        self, pid: int, channel: socket.socket, *, stdout_fd: int, stderr_fd: int, others: frozenset[int]
+    ) -> None:
         self.pid = pid
+        self._others = others
         self._channel = channel
         self._frames = FrameReader(FromChild)
         self._outbox = bytearray()
@@ -64,7 +70,7 @@ class ChildProcess:
         for fd in self._lines:
             os.set_blocking(fd, False)
             self._selector.register(fd, selectors.EVENT_READ)
-        self._death_fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+        self._death_fd = death_fd(pid)
         if self._death_fd is not None:
             self._selector.register(self._death_fd, selectors.EVENT_READ)
 
@@ -77,6 +83,7 @@ class ChildProcess:
         parent_pid = os.getpid()
         for stream in (sys.stdout, sys.stderr):  # or the child would write what waits in them a second time
             stream.flush()
+        others = ready_for_orphans()
         pid = os.fork()
         if pid == 0:
             status = 70  # EX_SOFTWARE: it did not get to its end
@@ -85,10 +92,11 @@ class ChildProcess:
                 status = 0
             finally:
                 os._exit(status)
+        watch_over(pid)
         theirs.close()
         os.close(stdout_write)
         os.close(stderr_write)
-        return cls(pid, ours, stdout_read, stderr_read)
+        return cls(pid, ours, stdout_fd=stdout_read, stderr_fd=stderr_read, others=others)
 
     def __enter__(self) -> ChildProcess:
         return self
@@ -113,17 +121,16 @@ class ChildProcess:
         """
         if self._exit is not None:
             return []
-        heard = self._read(min(timeout_s, _GLANCE_S))
-        if heard or os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        heard = self._read(min(timeout_s, _GLANCE_S if self._death_fd is not None else _GLANCE_BLIND_S))
+        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return heard
         self.kill()  # while its zombie keeps the group's number from being used again
-        rest: list[Heard] = []
-        while more := self._read(0.0):
-            rest += more
-        for reader in self._lines.values():
-            rest += reader.end()
         self._bury()
-        return rest
+        for _ in range(_LAST_READS):
+            heard += self._read(0.0)
+        for reader in self._lines.values():
+            heard += reader.end()
+        return heard
 
     def say(self, frame: ToChild) -> None:
         """Send, without ever waiting for the child; what it does not take now goes out during `hear`."""
@@ -142,6 +149,7 @@ class ChildProcess:
     def _bury(self) -> None:
         if self._exit is None:
             _, status, usage = os.wait4(self.pid, 0)
+            bury_orphans(self.pid, others=self._others)
             self._exit = _exit_of(status, usage.ru_maxrss, usage.ru_utime + usage.ru_stime)
 
     def _read(self, timeout_s: float) -> list[Heard]:
@@ -175,7 +183,7 @@ class ChildProcess:
 
     def _read_output(self, fd: int) -> list[Logged]:
         try:
-            data = os.read(fd, _CHUNK_BYTES)
+            data = os.read(fd, _OUTPUT_BYTES)
         except BlockingIOError:
             return []
         if not data:

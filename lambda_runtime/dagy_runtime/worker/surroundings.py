@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import io
@@ -16,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once, in the parent
+from dagy_runtime.worker.kernel import die_with_parent
+
 _OUR_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
 
 _KEPT: Final = ("DAGY_STAGE",)
@@ -66,8 +65,7 @@ def cut_ties(
 
 
 def _die_with(parent_pid: int) -> None:
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     if os.getppid() != parent_pid:
         os._exit(1)
 

@@ -1,0 +1,233 @@
+"""What one invocation does with a run it holds: get its code, let a child process execute it, and carry out how that
+ended: the run's end, or its handing over to the next invocation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from dagy.core.sizes import SHAPES
+from dagy.core.states import Status
+from dagy.core.timestamps import to_iso
+from dagy.execution.recorder import RunOptions
+from dagy_runtime.engine.artifacts import Unusable, unpack_artifact
+from dagy_runtime.engine.endings import (
+    End,
+    Ending,
+    HandOver,
+    after_death,
+    after_handing_back,
+    after_nonsense,
+    after_time_ran_out,
+)
+from dagy_runtime.engine.event_log import EventLog
+from dagy_runtime.engine.journal import Journal, problem_of
+from dagy_runtime.engine.logs import LogWriter
+from dagy_runtime.engine.pacing import Pacing
+from dagy_runtime.engine.parking import park
+from dagy_runtime.engine.resume import deaths_of, finished_of
+from dagy_runtime.engine.supervision import (
+    BrokeOff,
+    CancelSeen,
+    Died,
+    Said,
+    TimeRanOut,
+    Verdict,
+    watch,
+)
+from dagy_runtime.engine.tenure import LeaseLost, Tenure
+from dagy_runtime.messages import AdvanceRun
+from dagy_runtime.ports import Ports, TaskOutcome
+from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
+from dagy_runtime.worker.child import Job
+from dagy_runtime.worker.frames import Ended, FlowCancelled, FlowFailed, FlowHandedBack, FlowSucceeded
+from dagy_runtime.worker.process import ChildProcess
+from dagy_runtime.worker.workdir import WorkDir, fresh_work_dir
+
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The run goes on in invocation number `hop`, after `wait_s` seconds."""
+
+    hop: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """All of it raises LeaseLost when the run has become somebody else's, and whatever the ports raise."""
+
+    ports: Ports
+    run: Run
+    message: AdvanceRun
+    tenure: Tenure
+    logs: LogWriter
+    events: EventLog
+    pacing: Pacing
+
+    def carry_out(
+        self, *, time_left: Callable[[], float], total_s: float, monotonic: Callable[[], float]
+    ) -> Finished | HandedOver:
+        if self.tenure.is_cancel_requested:
+            return self._finish(End(Status.CANCELLED))
+        if self.message.hop >= self.pacing.max_hops:
+            return self._finish(End(Status.FAILED, _too_many_hops(self.pacing.max_hops)))
+        stored = self._give_up_deadly(self._stored_tasks())
+        is_first = self.message.hop == 0 and not stored
+        self.events.add("run_started" if is_first else "run_resumed", data={"hop": self.message.hop})
+        with fresh_work_dir() as dirs:
+            metadata = unpack_artifact(self.ports.blobs, self.run.artifact, into=dirs.code)
+            if isinstance(metadata, Unusable):
+                self.logs.note(None, metadata.problem.message)
+                return self._finish(End(Status.FAILED, metadata.problem))
+            job = Job(
+                run_id=self.run.id,
+                code_dir=dirs.code,
+                work_dir=dirs.scratch,
+                temp_dir=dirs.temp,
+                handover_dir=dirs.handover,
+                metadata=metadata,
+                parameters=self.run.parameters,
+                options=RunOptions(
+                    fail_fast=self.run.fail_fast,
+                    max_workers=self.run.max_workers,
+                    longest_wait_s=self.pacing.longest_wait_s,
+                ),
+                finished=finished_of(list(stored.values()), flow_attempt=self.message.flow_attempt),
+            )
+            journal = self._journal(stored, dirs)
+            with ChildProcess.start(job) as child:
+                verdict = watch(
+                    child, journal, time_left=time_left, total_s=total_s, pacing=self.pacing, monotonic=monotonic
+                )
+            return self._conclude(verdict, journal, total_s=total_s)
+
+    def _journal(self, stored: dict[str, TaskRun], dirs: WorkDir) -> Journal:
+        return Journal(
+            ports=self.ports,
+            run=self.run,
+            tenure=self.tenure,
+            logs=self.logs,
+            events=self.events,
+            handover_dir=dirs.handover,
+            stored=stored,
+            flow_attempt=self.message.flow_attempt,
+        )
+
+    def _conclude(self, verdict: Verdict, journal: Journal, *, total_s: float) -> Finished | HandedOver:
+        match verdict:
+            case Said(ended=ended):
+                return self._conclude_said(ended, journal, total_s=total_s)
+            case CancelSeen():
+                return self._finish(End(Status.CANCELLED))
+            case TimeRanOut():
+                ending = after_time_ran_out(journal.situation(), total_s=total_s)
+            case Died(exit=exit):
+                memory_mib = SHAPES[self.run.size].lambda_memory_mib
+                ending = after_death(journal.situation(), exit, memory_mib=memory_mib)
+            case BrokeOff(reason=reason):
+                ending = after_nonsense(journal.situation(), reason)
+        return self._carry_out_ending(ending, journal)
+
+    def _conclude_said(self, ended: Ended, journal: Journal, *, total_s: float) -> Finished | HandedOver:
+        match ended:
+            case FlowSucceeded(output=output):
+                result = journal.store_output(output) if output is not None else None
+                return self._finish(End(Status.SUCCEEDED), result=result)
+            case FlowFailed(failure=failure):
+                return self._finish(End(Status.FAILED, problem_of(failure)))
+            case FlowCancelled():
+                return self._finish(End(Status.CANCELLED))
+            case FlowHandedBack(resume_in_s=resume_in_s, flow_attempt=flow_attempt):
+                ending = after_handing_back(journal.situation(), HandOver(resume_in_s, flow_attempt), total_s=total_s)
+                return self._carry_out_ending(ending, journal)
+
+    def _carry_out_ending(self, ending: Ending, journal: Journal) -> Finished | HandedOver:
+        for task, problem in ending.failed:
+            self.logs.note(task.id, problem.message)
+            journal.fail_task(task, problem)
+        for task in ending.put_back:
+            journal.put_back(task)
+        if isinstance(ending.next, HandOver):
+            return self._hand_over(ending.next)
+        if ending.next.problem is not None and not ending.failed:
+            self.logs.note(None, ending.next.problem.message)
+        return self._finish(ending.next)
+
+    def _finish(self, end: End, *, result: ResultRef | None = None) -> Finished:
+        """Log and events first: who sees the run final, finds its log whole."""
+        self.logs.close()
+        self.events.flush()
+        now = to_iso(self.ports.clock.now())
+        stands = self.ports.runs.finish_run(
+            self.run.id, owner=self.tenure.owner, status=end.status, ended_at=now, problem=end.problem, result=result
+        )
+        if stands is None:
+            raise LeaseLost(self.run.id)
+        data = {"reason": end.problem.message} if end.problem else {}
+        self.events.add(f"run_{end.status.value.lower()}", data=data)
+        self.events.flush()
+        return Finished(end.status)
+
+    def _hand_over(self, over: HandOver) -> HandedOver:
+        """Release first, then send: in between, a crash leaves a run that the reconciler finds."""
+        is_parked = over.wait_s > self.pacing.longest_wait_s
+        wait_s = over.wait_s if is_parked else 0.0
+        following = AdvanceRun(self.run.id, hop=self.message.hop + 1, flow_attempt=over.flow_attempt)
+        self.events.add("run_handed_back", data={"hop": following.hop, "wait_s": wait_s})
+        self.logs.close()
+        self.events.flush()
+        if not is_parked:
+            self.ports.runs.release_lease(self.run.id, owner=self.tenure.owner)
+            self.ports.dispatcher.to_runtime(self.run.size, following)
+        elif not park(self.ports, self.run, owner=self.tenure.owner, message=following, wait_s=wait_s):
+            raise LeaseLost(self.run.id)
+        return HandedOver(following.hop, wait_s)
+
+    def _stored_tasks(self) -> dict[str, TaskRun]:
+        tasks: dict[str, TaskRun] = {}
+        cursor: str | None = None
+        while True:
+            page = self.ports.runs.list_tasks(self.run.id, limit=_PAGE, cursor=cursor)
+            tasks.update((task.id, task) for task in page.items)
+            cursor = page.cursor
+            if cursor is None:
+                return tasks
+
+    def _give_up_deadly(self, stored: dict[str, TaskRun]) -> dict[str, TaskRun]:
+        """Fail the tasks during which the whole function has died too often."""
+        for task in list(stored.values()):
+            if task.status is not Status.RUNNING or deaths_of(task) <= self.pacing.max_deaths:
+                continue
+            message = (
+                f"The function died {deaths_of(task)} times while this task ran, most likely out of memory; give it a "
+                f"larger size than {self.run.size}"
+            )
+            outcome = TaskOutcome(
+                Status.FAILED,
+                task.attempt,
+                to_iso(self.ports.clock.now()),
+                problem=Problem("FunctionDied", message),
+            )
+            self.logs.note(task.id, message)
+            self.events.add("task_failed", task_run_id=task.id, attempt=task.attempt, data={"error": message})
+            stored[task.id] = self.ports.runs.finish_task(
+                self.run.id, task.id, attempt_id=task.attempt_id or "", outcome=outcome
+            )
+        return stored
+
+
+def _too_many_hops(max_hops: int) -> Problem:
+    return Problem(
+        "TooManyInvocations",
+        f"The run used {max_hops} invocations, the most that one run may. Split the flow, or give it a larger size.",
+    )
