@@ -76,14 +76,6 @@ class TestPutting:
         together(lambda n: world.runs.put_tasks(run_id, tasks[n:] + tasks[:n]), list(range(16)))
         assert drain(lambda **page: world.runs.list_tasks(run_id, **page), limit=7) == tasks
 
-    def test_a_second_store_sees_what_the_first_has_put(self, world_factory, world, make, run_id):
-        """Stores remember what cannot change; another process's additions are not among that."""
-        world.runs.put_tasks(run_id, [make.task(run_id, 0)])
-        assert len(world.runs.list_tasks(run_id, limit=9).items) == 1
-        world.runs.put_tasks(run_id, [make.task(run_id, 1)])
-        assert len(world.runs.list_tasks(run_id, limit=9).items) == 2
-        assert start(world, task_run_id="extract-2")
-
     def test_a_thousand_tasks_with_many_parents(self, world, make, run_id, drain):
         parents = tuple(f"extract-{n + 1}" for n in range(999))
         tasks = [make.task(run_id, position) for position in range(999)]
