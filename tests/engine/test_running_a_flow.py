@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dagy.core.errors import InvalidInput
 from dagy.core.states import Status
+from dagy_runtime.engine.advance import Finished
+from dagy_runtime.entrypoints import runtime
+from dagy_runtime.messages import AdvanceRun, Reconcile, to_json
 from dagy_runtime.ports import RunFilter
 
 ARITHMETIC = """
@@ -337,3 +341,26 @@ def _is_running(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+class LambdaContext:
+    """As AWS passes it."""
+
+    aws_request_id = "0f1e2d3c-0000-4000-8000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
+
+def test_the_runtime_functions_handler_advances_the_run_its_message_names(stage, capsys):
+    run_id = stage.submit(stage.deploy(ARITHMETIC), {"n": 2})
+
+    advanced = runtime.handle(stage.ports, to_json(AdvanceRun(run_id)), LambdaContext())
+
+    assert advanced == Finished(Status.SUCCEEDED)
+    assert [json.loads(line)["line"] for line in capsys.readouterr().out.splitlines()] == ["doubling 0", "doubling 1"]
+
+
+def test_the_runtime_functions_handler_refuses_what_is_not_for_it(stage):
+    with pytest.raises(InvalidInput, match="Reconcile"):
+        runtime.handle(stage.ports, to_json(Reconcile()), LambdaContext())

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from dagy.core.errors import InvalidInput
 from dagy_runtime.adapters import aws
-from dagy_runtime.engine.advance import advance
+from dagy_runtime.engine.advance import Advanced, advance
 from dagy_runtime.messages import AdvanceRun, from_json
 from dagy_runtime.ports import Ports
 
@@ -22,20 +22,21 @@ class LambdaContext(Protocol):
 
 
 def handler(event: Any, context: LambdaContext) -> dict[str, str]:
-    """Returning acknowledges the message. Raising has AWS deliver it again, twice, and then to the control function.
+    """Returning acknowledges the message. Raising has AWS deliver it again, twice, and then to the control function."""
+    return {"advanced": repr(handle(_world(), event, context))}
 
-    Raises: InvalidInput for anything but an `advance-run` message.
-    """
+
+def handle(ports: Ports, event: Any, context: LambdaContext) -> Advanced:
+    """Raises: InvalidInput for anything but an `advance-run` message."""
     message = from_json(event)
     if not isinstance(message, AdvanceRun):
         raise InvalidInput(f"A runtime function does not know what to do with {type(message).__name__}")
-    advanced = advance(
-        _world(),
+    return advance(
+        ports,
         message,
         time_left=lambda: context.get_remaining_time_in_millis() / 1000,
         request_id=context.aws_request_id,
     )
-    return {"run_id": message.run_id, "advanced": repr(advanced)}
 
 
 @cache
