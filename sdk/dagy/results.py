@@ -2,8 +2,8 @@
 
 Four codecs, the first that keeps the value exactly:
 
-- `json`: plain JSON, for what JSON can say without loss: None, booleans, 64-bit integers, finite floats, strings,
-  lists, dicts with string keys.
+- `json`: plain JSON, for what JSON can say without loss: None, booleans, integers, finite floats, strings, lists,
+  dicts with string keys.
 - `json-tagged`: JSON too, where values that JSON has no word for (datetimes, Decimals, UUIDs, bytes, tuples, sets,
   enums, dataclasses, ...) are tagged as `dagy.codecs.tagged` describes. Everybody can read it.
 - `parquet`: data frames and Arrow tables, when pyarrow is installed.
@@ -116,11 +116,8 @@ def _encode_as_json(value: Any) -> Encoded | None:
     try:
         if _is_plain(value):
             return Encoded.of(JSON, msgspec.json.encode(value))
-    except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits, a lone surrogate
-        pass
-    try:
         return Encoded.of(JSON_TAGGED, msgspec.json.encode(tagged.to_json(value)))
-    except (tagged.NoTag, UnicodeEncodeError):
+    except (tagged.NoTag, ValueError, OverflowError):  # a lone surrogate, an integer of thousands of digits
         return None
 
 
@@ -152,8 +149,7 @@ def _cannot_store(value: Any, path: str, culprit: Any) -> ArtifactSerializationE
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether plain JSON keeps `value` exactly, except for integers beyond 64 bits and lone surrogates, which the
-    encoder itself refuses."""
+    """Whether plain JSON keeps `value` exactly; lone surrogates and endless integers, the encoder itself refuses."""
     kind = type(value)
     if kind in _SCALARS:
         return kind is not float or isfinite(value)

@@ -23,8 +23,6 @@ from typing import Any, Final
 from dagy.core.errors import ArtifactSerializationError
 from dagy.core.refs import ParameterRef, TaskOutput
 
-_INT64: Final = range(-(2**63), 2**63)
-
 
 class NoTag(Exception):
     """The value holds something that tags cannot keep exactly."""
@@ -33,10 +31,8 @@ class NoTag(Exception):
 def to_json(value: Any) -> Any:
     """Raises: NoTag; ArtifactSerializationError for the placeholders of a flow being traced."""
     kind = type(value)
-    if value is None or kind is bool or kind is str:
+    if value is None or kind is bool or kind is str or kind is int:
         return value
-    if kind is int:
-        return value if value in _INT64 else _tag("int", str(value))
     if kind is float:
         return value if math.isfinite(value) else _tag("float", repr(value))
     if kind is list:
@@ -115,7 +111,11 @@ def _time_to_json(value: dt.time) -> Any:
 
 def _timedelta_to_json(value: dt.timedelta) -> Any:
     seconds = value.total_seconds()
-    if dt.timedelta(seconds=seconds) != value:  # a float has too few digits beyond 270 years of microseconds
+    try:
+        is_exact = dt.timedelta(seconds=seconds) == value
+    except OverflowError:
+        is_exact = False
+    if not is_exact:  # a float has too few digits beyond 270 years of microseconds
         raise NoTag
     return _tag("timedelta", seconds)
 
@@ -205,7 +205,6 @@ _LEAVES: Final[Mapping[type, Callable[[Any], Any]]] = {
 }
 
 _READERS: Final[Mapping[str, Callable[[dict[str, Any]], Any]]] = {
-    "int": lambda data: int(data["value"]),
     "float": lambda data: float(data["value"]),
     "tuple": lambda data: tuple(from_json(item) for item in data["value"]),
     "set": lambda data: {from_json(item) for item in data["value"]},
