@@ -219,7 +219,8 @@ def _succeed(
 ) -> Returned | Ended:
     try:
         around.recorder.task_succeeded(attempt.call.id, attempt=attempt.number, result=encoded, measured=measured)
-    except ArtifactSerializationError as error:
+    except ArtifactSerializationError as refusal:
+        error = ArtifactSerializationError(f"A result of type {type(value).__qualname__} cannot be stored: {refusal}")
         return conclude_failure(attempt, error, measured, around, may_retry=False)
     _call_task_hooks(attempt.call.task.on_completion, completed(), attempt)
     return Returned(attempt, value)

@@ -174,6 +174,8 @@ def opened(paths: LocalPaths, *, longest_wait_s: float = _LONGEST_WAIT_S) -> Ite
 
     Raises: LocalRecordsError.
     """
+    import duckdb
+
     if not _in_this_process.acquire(timeout=longest_wait_s):
         raise LocalRecordsError(f"The local records in {paths.database} are held by another thread")
     try:
@@ -182,6 +184,8 @@ def opened(paths: LocalPaths, *, longest_wait_s: float = _LONGEST_WAIT_S) -> Ite
             yield Database(connection)
         finally:
             connection.close()
+    except (duckdb.Error, OSError) as error:  # a full disk, most likely; the transaction was undone
+        raise LocalRecordsError(f"The local records in {paths.database} cannot be used: {error}") from error
     finally:
         _in_this_process.release()
 
@@ -197,11 +201,9 @@ def _connect(paths: LocalPaths, deadline_s: float) -> duckdb.DuckDBPyConnection:
             if _is_damage(error):
                 return _connect_anew(paths)
             if not _is_held_by_another(error):
-                raise LocalRecordsError(f"The local records in {paths.database} cannot be opened: {error}") from error
+                raise
             if time.monotonic() > deadline_s:
                 raise LocalRecordsError(f"The local records in {paths.database} are held by another process") from error
-        except OSError as error:
-            raise LocalRecordsError(f"The local records in {paths.database} cannot be opened: {error}") from error
         time.sleep(delay_s * (1 + random.random()))  # noqa: S311 - spreads the tries of several processes
         delay_s = min(delay_s * 1.5, 0.1)
 

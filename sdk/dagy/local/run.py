@@ -93,7 +93,10 @@ def run_local(
     TaskTimeoutError, ArtifactSerializationError or ParameterTypeError; KeyboardInterrupt after Ctrl-C, with the run
     CANCELLED; LocalRecordsError when nothing can be recorded.
     """
-    options = RunOptions(fail_fast=fail_fast, max_workers=_checked_workers(max_workers), echo=True)
+    _check_whole("max_workers", max_workers, at_least=1)
+    if cleanup_keep_last is not None:
+        _check_whole("cleanup_keep_last", cleanup_keep_last, at_least=0)
+    options = RunOptions(fail_fast=fail_fast, max_workers=max_workers, echo=True)
     traced = flow.trace(*args, **(kwargs or {}))
     settings = LocalSettings.from_environ()
     paths = LocalPaths(local_dir().absolute())
@@ -154,10 +157,10 @@ def _begun(paths: LocalPaths, traced: TracedFlow, *, options: RunOptions, settin
     run_id = run_id_of(traced.spec.name, timestamp(at_s), secrets.token_hex(3))
     first = first_event(run_id, traced, options=options, at_s=at_s)
     try:
-        logs = LogFiles(paths, run_id)
         for directory in (paths.run(run_id) / "task_runs", paths.artifacts_of(run_id)):
             make_private_dir(directory)
         journal = JournalWriter.create(paths.journal(run_id), first)
+        logs = LogFiles(paths, run_id)
     except OSError as error:
         raise LocalRecordsError(f"The run cannot be recorded in {paths.root}: {error}") from error
     history = GrowingHistory(first)
@@ -212,7 +215,6 @@ def _teller(stderr: TextIO) -> Callable[[str], None]:
     return say
 
 
-def _checked_workers(max_workers: int) -> int:
-    if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
-        raise InvalidInput(f"max_workers must be a whole number of 1 or more, got {max_workers!r}")
-    return max_workers
+def _check_whole(setting: str, value: Any, *, at_least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise InvalidInput(f"{setting} must be a whole number of {at_least} or more, got {value!r}")
