@@ -119,7 +119,7 @@ def outputs_of(place: Place, stack: str) -> dict[str, str] | None:
     if described is None:
         return None
     found = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-    return {key: value for key, value in found.items() if not key.startswith("ExportsOutput")}
+    return {key: value for key, value in found.items() if not key.startswith(("ExportsOutput", "PublishOutput"))}
 
 
 def _app() -> list[str]:
