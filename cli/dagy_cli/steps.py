@@ -9,6 +9,7 @@ import click
 
 from dagy_cli.output import Output
 
+# What is told but takes no time of its own.
 MARKS = {"Changed": ("~", "yellow"), "Schedule": ("·", None)}
 
 
@@ -22,7 +23,8 @@ class Steps:
     def done(self, title: str, detail: str) -> None:
         now = self._clock()
         mark, color = MARKS.get(title, ("✓", "green"))
-        self._out.remark(f"  {click.style(mark, fg=color)} {title:<10} {detail}  {now - self._last_at:.1f}s")
+        took = f"  {now - self._last_at:.1f}s" if title not in MARKS else ""
+        self._out.remark(f"  {click.style(mark, fg=color)} {title:<10} {detail}{took}")
         self._last_at = now
 
     @property

@@ -21,7 +21,7 @@ def test_a_first_deploy_builds_uploads_registers_and_says_where(dagy: Any, stage
 
     assert said.stdout == f"Deployed to s3://{BUCKET}/dagy/flows/etl/latest/artifact.zip and registered as etl:latest\n"
     titles = [line.split()[1] for line in said.stderr.splitlines() if line.startswith("  ✓")]
-    assert titles == ["Loaded", "Built", "Checked", "Uploaded", "Registered", "Deployment"]
+    assert titles == ["Loaded", "Checked", "Built", "Uploaded", "Registered", "Deployment"]
     assert "Next:  dagy run etl --watch" in said.stderr
     deployment = stage.ports.registry.get_deployment("etl")
     assert (deployment.size.value, dict(deployment.tags)) == ("small", {"team": "data"})
@@ -106,8 +106,9 @@ def test_a_deploy_says_what_changed_in_the_plan(dagy: Any, stage: Any, project: 
 def test_a_schedule_tells_when_it_fires_next_in_its_own_zone(dagy: Any, stage: Any, project: Write) -> None:
     said = dagy("deploy", f"{project()}:etl", "--schedule", "0 6 * * 1-5", "--timezone", "Asia/Tokyo")
 
-    assert "0 6 * * 1-5 Asia/Tokyo" in said.stderr
-    assert "06:00 JST" in said.stderr
+    (line,) = [line for line in said.stderr.splitlines() if "Schedule" in line]
+    assert line.startswith("  · Schedule   0 6 * * 1-5 Asia/Tokyo · next: ")
+    assert line.count("06:00 JST") == 2
     spec, is_enabled = stage.ports.schedules.get("etl")
     assert (spec.expression, spec.timezone, is_enabled) == ("0 6 * * 1-5", "Asia/Tokyo", True)
 

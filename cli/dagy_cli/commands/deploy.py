@@ -143,6 +143,7 @@ def _candidate(
     target: str, options: DeployOptions, steps: Steps, *, include: tuple[str, ...], params: dict[str, str]
 ) -> Candidate:
     from dagy.deploy import from_flow, from_zip, load
+    from dagy.deploy.options import Replace
     from dagy.parameters import coerce_text, describe
 
     loaded = load(target)
@@ -151,9 +152,11 @@ def _candidate(
             raise click.UsageError("--include and --param are for building; the artifact is built already.")
         candidate = from_zip(loaded)
         steps.done("Loaded", f"{target}  {_described(candidate)}")
+        steps.done("Checked", "hashes, plan, options")
         return candidate
     steps.done("Loaded", target)
     flow_kwargs = coerce_text(describe(loaded.fn), params)
+    steps.done("Checked", "parameters, options" + (", schedule" if isinstance(options.schedule, Replace) else ""))
     version = options.flow_version if loaded.version is None else None  # a pinned one is compared later
     candidate = from_flow(loaded, version=version, include=include, flow_kwargs=flow_kwargs)
     steps.done("Built", f"{candidate.path.name}  {_described(candidate)}")

@@ -14,7 +14,7 @@ from dagy.core.errors import APIError
 from dagy.deploy.candidate import Candidate
 from dagy.deploy.carry_out import Doer, Executor, Report, Shower, StepDone
 from dagy.deploy.destination import Store
-from dagy.deploy.options import DEFAULT_TIMEZONE, DeployOptions, check
+from dagy.deploy.options import DeployOptions, check
 from dagy.deploy.plan import Deployed, Plan, Register, Upload, make_plan, target_version
 from dagy.schedules import parse_schedule
 
@@ -60,16 +60,14 @@ def deploy_candidate(
     raises, with the steps reported so far done.
     """
     check(options, now=now())
-    report(StepDone("Checked", "parameters, names, schedule"))
     deployed = _look(candidate, options, client)
     plan = make_plan(candidate, deployed, options)
     if plan.changes:
         report(StepDone("Changed", " · ".join(plan.changes)))
     executor: Executor = Shower(store) if is_dry_run else Doer(store, client)
     outcome = executor.carry_out(plan, candidate, report)
-    if client is not None:
-        for line in schedule_lines(plan, now()):
-            report(StepDone("Schedule", line))
+    if client is not None and plan.schedule is not None:
+        report(StepDone("Schedule", schedule_text(plan, now())))
     before = deployed.flow or deployed.previous
     return DeployResult(
         flow_name=plan.flow_name,
@@ -86,16 +84,16 @@ def deploy_candidate(
     )
 
 
-def schedule_lines(plan: Plan, now: float) -> list[str]:
-    """The schedule as it will stand and when it fires next, in its own zone."""
+def schedule_text(plan: Plan, now: float) -> str:
+    """The schedule as it will stand and when it fires next, in its own zone. The plan has one."""
     if plan.schedule is None:
-        return []
-    expression, zone = plan.schedule[0], plan.schedule[1] or DEFAULT_TIMEZONE
+        return "none"
+    expression, zone = plan.schedule
     if plan.settings["status"] == "PAUSED":
-        return [f"{expression} {zone} (paused)"]
+        return f"{expression} {zone} · paused"
     times = parse_schedule(expression, zone).next_times(now, NEXT_TIMES)
     local = [moment.astimezone(ZoneInfo(zone)).strftime("%a %d %b %H:%M %Z") for moment in times]
-    return [f"{expression} {zone}", *([f"next: {', '.join(local)}"] if local else ["it fires no more"])]
+    return f"{expression} {zone} · " + (f"next: {', '.join(local)}" if local else "it fires no more")
 
 
 def _look(candidate: Candidate, options: DeployOptions, client: DagyClient | None) -> Deployed:
