@@ -46,7 +46,7 @@ class RunTable(Construct):
         )
 
     def access(self) -> list[iam.PolicyStatement]:
-        """Everything but Scan, and no administration. Transactions are authorised by the actions they hold."""
+        """Everything but Scan, and no administration."""
         indexes = [f"{self.table.table_arn}/index/{index}" for index in INDEXES]
         return [
             iam.PolicyStatement(
@@ -54,7 +54,6 @@ class RunTable(Construct):
                 actions=[
                     "dynamodb:BatchGetItem",
                     "dynamodb:BatchWriteItem",
-                    "dynamodb:ConditionCheckItem",
                     "dynamodb:DeleteItem",
                     "dynamodb:GetItem",
                     "dynamodb:PutItem",
