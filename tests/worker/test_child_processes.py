@@ -96,13 +96,14 @@ def test_finished_tasks_are_not_run_again_and_their_results_are_asked_for(make_j
 def test_a_task_is_not_done_before_its_result_is_accepted(make_job):
     with ChildProcess.start(make_job(TWO_TASKS, n=1)) as child:
         said = []
-        while not (said and isinstance(said[-1], TaskSucceeded)):
+        while not (told := [each for each in said if isinstance(each, TaskSucceeded)]):
             for heard in child.hear(10.0):
                 said.append(heard)
                 if isinstance(heard, Planned):
                     child.say(Accepted(heard.number))
-        assert child.hear(0.05) == [], "the second task waits"
-        child.say(Refused(said[-1].number, "no room for it"))
+        said += child.hear(0.05)
+        assert [each.task_run_id for each in said if isinstance(each, TaskStarted)] == ["first-1"], "the second waits"
+        child.say(Refused(told[0].number, "no room for it"))
         rest = converse(child)
 
     assert isinstance(rest[-1], FlowFailed)
@@ -113,10 +114,10 @@ def test_a_task_is_not_done_before_its_result_is_accepted(make_job):
 def test_a_child_can_be_told_to_stop(make_job, word, end):
     with ChildProcess.start(make_job(TWO_TASKS, n=1)) as child:
         said = []
-        while not any(isinstance(each, Planned) for each in said):
+        while not (plans := [each for each in said if isinstance(each, Planned)]):
             said += child.hear(10.0)
         child.say(word)
-        child.say(Accepted(said[-1].number))
+        child.say(Accepted(plans[0].number))
         rest = converse(child)
 
     assert isinstance(rest[-1], end)
