@@ -25,7 +25,6 @@ from dagy.local.paths import local_dir
 from dagy.private_files import locked, read_private, write_private
 
 DEFAULT_TABLE_FORMAT: Final = "heavy_grid"
-DEFAULT_APP_URL: Final = "https://dagy.io"
 DEFAULT_REGION: Final = "us-east-1"
 FILE_VERSION: Final = 1
 _NAME: Final = re.compile(r"[A-Za-z0-9-]+")

@@ -200,24 +200,47 @@ def _stored(value: Any) -> ResultRef:
     return ResultRef("json", len(data), hashlib.sha256(data).hexdigest(), inline=data)
 
 
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Any]:
+    """AWS as moto plays it, with the stage's bucket. One for all tests: loading it takes longer than most of them."""
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield client
+
+
 @pytest.fixture
-def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def manifest(stage: Stage) -> Iterator[Callable[..., None]]:
+    """Write the manifest of stage `dev`."""
+    ssm = boto3.client("ssm", region_name="us-east-1")
+    name = "/dagy/dev/manifest"
+
+    def write(**facts: Any) -> None:
+        known = {
+            "schema_version": 1, "stack_version": "0.1.0", "stage": "dev", "region": "us-east-1", "table": "dagy-dev",
+            "account": "123456789012", "api_url": stage.url, "app_url": None, "bucket": BUCKET, "a_new_field": 1,
+        }  # fmt: skip
+        ssm.put_parameter(Name=name, Type="String", Value=json.dumps({**known, **facts}))
+
+    yield write
+    ssm.delete_parameters(Names=[name])
+
+
+@pytest.fixture
+def stage(home: Path, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage `dev` with nothing in it, and the profile `dev` that points to it. Its bucket is named in the
     environment, because moto takes seconds to load SSM.
     """
     monkeypatch.setenv("DAGY_ARTIFACT_BUCKET", BUCKET)
-    with mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket=BUCKET)
-        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        ports = world(clock=SystemClock(), ids=RandomIds(), blobs=S3Blobs(Clients({"AWS_REGION": "us-east-1"}), BUCKET))
-        stage = Stage("", ports, s3)
-        with serving(create_app(ports, stage="dev", version="0.1.0"), stage.asked) as url:
-            stage.url = url
-            write_profile(
-                "dev", api_url=url, stage="dev", region="us-east-1", table_format="plain", api_key=stage.key()
-            )
-            yield stage
+    ports = world(clock=SystemClock(), ids=RandomIds(), blobs=S3Blobs(Clients({"AWS_REGION": "us-east-1"}), BUCKET))
+    stage = Stage("", ports, s3)
+    with serving(create_app(ports, stage="dev", version="0.1.0"), stage.asked) as url:
+        stage.url = url
+        write_profile("dev", api_url=url, stage="dev", region="us-east-1", table_format="plain", api_key=stage.key())
+        yield stage
+    for version in s3.list_object_versions(Bucket=BUCKET).get("Versions", []):
+        s3.delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
 
 
 class serving:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 BUCKET = "dagy-artifacts-123456789012-us-east-1"
@@ -158,7 +156,7 @@ def test_without_an_api_the_artifact_is_only_uploaded(dagy: Any, stage: Any, pro
 
 
 @pytest.mark.parametrize(
-    "env, manifest, options, bucket",
+    "env, in_manifest, options, bucket",
     [
         pytest.param(FROM_ENV, "from-manifest", ["--bucket", "from-flag"], "from-flag", id="--bucket"),
         pytest.param(FROM_ENV, "from-manifest", [], "from-env", id="DAGY_ARTIFACT_BUCKET"),
@@ -167,20 +165,14 @@ def test_without_an_api_the_artifact_is_only_uploaded(dagy: Any, stage: Any, pro
     ],
 )  # fmt: skip
 def test_the_bucket_is_found(
-    dagy: Any, stage: Any, project: Write, monkeypatch: Any, env: dict[str, str], manifest: str | None,
+    dagy: Any, manifest: Any, project: Write, monkeypatch: Any, env: dict[str, str], in_manifest: str | None,
     options: list[str], bucket: str,
 ) -> None:  # fmt: skip
     monkeypatch.delenv("DAGY_ARTIFACT_BUCKET")
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    if manifest:
-        facts = {
-            "schema_version": 1, "stack_version": "0.1.0", "stage": "dev", "region": "us-east-1", "table": "t",
-            "account": "123456789012", "api_url": stage.url, "app_url": None, "bucket": manifest, "a_new_field": 1,
-        }  # fmt: skip
-        boto3.client("ssm", region_name="us-east-1").put_parameter(
-            Name="/dagy/dev/manifest", Type="String", Value=json.dumps(facts)
-        )
+    if in_manifest:
+        manifest(bucket=in_manifest)
 
     said = dagy("deploy", f"{project()}:etl", "--dry-run", "--json", *options)
 

@@ -381,18 +381,10 @@ def test_a_new_key_can_go_straight_into_the_profile(dagy: Any, stage: Any, home:
     assert dagy("whoami", "--json").json["name"] == "mine"
 
 
-def test_the_first_key_is_made_with_aws_credentials(
-    dagy: Any, stage: Any, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_key_is_made_with_aws_credentials(dagy: Any, stage: Any, manifest: Any, home: Path) -> None:
     dagy("config", "delete", "dev", "--yes")
     boto3.client("dynamodb", region_name="us-east-1").create_table(TableName="dagy-dev", **table_definition())
-    manifest = {
-        "schema_version": 1, "stack_version": "0.1.0", "stage": "dev", "region": "us-east-1", "table": "dagy-dev",
-        "account": "123456789012", "api_url": stage.url, "app_url": None, "bucket": "b",
-    }  # fmt: skip
-    boto3.client("ssm", region_name="us-east-1").put_parameter(
-        Name="/dagy/dev/manifest", Type="String", Value=json.dumps(manifest)
-    )
+    manifest(table="dagy-dev")
 
     said = dagy("keys", "create", "--name", "me", "--admin", "--via-aws", "--stage", "dev", "--save-profile", "--json")
 
