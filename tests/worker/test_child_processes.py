@@ -107,7 +107,7 @@ def test_a_task_is_not_done_before_its_result_is_accepted(make_job):
         rest = converse(child)
 
     assert isinstance(rest[-1], FlowFailed)
-    assert rest[-1].failure.message == "no room for it"
+    assert "no room for it" in rest[-1].failure.message
 
 
 @pytest.mark.parametrize("word, end", [(Drain(), FlowHandedBack), (Cancel("enough"), FlowCancelled)])
