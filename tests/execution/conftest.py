@@ -79,9 +79,9 @@ class FakeTime:
         self.waited_s: list[float] = []
         self.timing = Timing(monotonic=lambda: self.now_s, wait=self._wait, chance=lambda: chance)
 
-    def _wait(self, inbox: SimpleQueue[Any], timeout_s: float | None, is_idle: bool) -> Any | None:
-        if not is_idle or timeout_s is None or not inbox.empty():
-            return wait_for_message(inbox, None, is_idle)
+    def _wait(self, inbox: SimpleQueue[Any], timeout_s: float | None, running_count: int) -> Any | None:
+        if running_count or timeout_s is None or not inbox.empty():
+            return wait_for_message(inbox, None, running_count)
         self.now_s += timeout_s
         self.waited_s.append(timeout_s)
         return None

@@ -49,7 +49,7 @@ from dagy.execution.recorder import (
     RunOptions,
     Succeeded,
 )
-from dagy.execution.timing import Timing
+from dagy.execution.timing import Timing, Wake
 from dagy.execution.workers import Broken, Workers
 from dagy.results import decode, encode
 
@@ -58,10 +58,6 @@ if TYPE_CHECKING:
 
 _NOTHING: Final = Finished()
 _REAL_TIME: Final = Timing()
-
-
-class _Wake:
-    """`Control` has something new to say."""
 
 
 def run_flow(
@@ -136,7 +132,7 @@ class _Execution:
         self._flow_decision: Retry | GiveUp | None = None
         self._flow_decision_lock = threading.Lock()
         self._flow_due_s: float | None = None
-        control.on_change(lambda: self._inbox.put(_Wake))
+        control.on_change(lambda: self._inbox.put(Wake))
 
     def run(self) -> Outcome:
         if self._finished == _NOTHING:
@@ -146,7 +142,7 @@ class _Execution:
             outcome = self._step()
             if outcome is not None:
                 return outcome
-            message = self._timing.wait(self._inbox, self._wait_s(), not self._running)
+            message = self._timing.wait(self._inbox, self._wait_s(), len(self._running))
             while message is not None:
                 self._take_in(message)
                 message = None if self._inbox.empty() else self._inbox.get()
@@ -240,7 +236,7 @@ class _Execution:
             self._workers.start(partial(self._context.copy().run, carry_out, attempt, self._around))
 
     def _take_in(self, message: Any) -> None:
-        if message is _Wake:
+        if message is Wake:
             return
         self._workers.finished()
         if isinstance(message, Broken):

@@ -10,9 +10,13 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 
-def wait_for_message(inbox: SimpleQueue[Any], timeout_s: float | None, is_idle: bool) -> Any | None:
-    """The next message, or None when none came in time. While `is_idle` no task runs, so only a request of the
-    run's `Control` could come.
+class Wake:
+    """A message that says nothing: the runner looks at everything again, and then waits anew."""
+
+
+def wait_for_message(inbox: SimpleQueue[Any], timeout_s: float | None, running_count: int) -> Any | None:
+    """The next message, or None when none came in time. Of the `running_count` attempts under way each will send
+    one; without any, only a request of the run's `Control` could come.
     """
     try:
         return inbox.get(timeout=timeout_s)
@@ -25,5 +29,5 @@ class Timing:
     """`monotonic` gives seconds, `wait` is `wait_for_message` or does as it does, `chance` is uniform in [0, 1)."""
 
     monotonic: Callable[[], float] = time.monotonic
-    wait: Callable[[SimpleQueue[Any], float | None, bool], Any | None] = wait_for_message
+    wait: Callable[[SimpleQueue[Any], float | None, int], Any | None] = wait_for_message
     chance: Callable[[], float] = random.random
