@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger(__name__)
 
 _CONFIG: Final[dict[str, Any]] = {"storage_compatibility_version": "v1.0.0"}
-_LONGEST_WAIT_S: Final = 15.0
+LONGEST_WAIT_S: Final = 15.0
 _in_this_process: Final = threading.RLock()  # DuckDB would let threads in, and then fail one of two writers
 
 _RUN_COLUMNS: Final = {
@@ -168,7 +168,7 @@ class Database:
 
 
 @contextmanager
-def opened(paths: LocalPaths, *, longest_wait_s: float = _LONGEST_WAIT_S) -> Iterator[Database]:
+def opened(paths: LocalPaths, *, longest_wait_s: float = LONGEST_WAIT_S) -> Iterator[Database]:
     """Waits while another process has the file. A file that is no database, or a damaged one, is set aside under
     another name, and a new one made from the metadata of the runs.
 
@@ -237,7 +237,7 @@ def _is_held_by_another(error: Exception) -> bool:
 
 
 def _is_damage(error: Exception) -> bool:
-    words = ("not a valid duckdb database", "corrupt", "failed to deserialize", "checksum")
+    words = ("not a valid duckdb database", "corrupt", "failed to deserialize", "checksum", "not read enough bytes")
     return any(word in str(error).lower() for word in words)
 
 

@@ -59,24 +59,21 @@ class JournalWriter:
         return cls(path, fd)
 
     def append(self, event: Event, *, can_wait: bool = False) -> None:
-        """An event that `can_wait` goes out with the next one that cannot.
+        """An event that `can_wait` goes out with the next one that cannot, or with `flush`.
 
         Raises: LocalRecordsError when it cannot be written, and ever after: lines after a torn one would be lost.
         """
         line = _encoder.encode(event)
         with self._lock:
             self._pending += (line, b"\n")
-            if can_wait:
-                return
-            if self._is_broken:
-                raise LocalRecordsError(f"The journal {self.path} can no longer be written")
-            data = b"".join(self._pending)
-            self._pending.clear()
-            try:
-                write_all(self._fd, data)
-            except OSError as error:
-                self._is_broken = True
-                raise LocalRecordsError(f"The run cannot be recorded in {self.path}: {error.strerror}") from error
+            if not can_wait:
+                self._write_pending()
+
+    def flush(self) -> None:
+        """Raises: as `append`."""
+        with self._lock:
+            if self._pending and self._fd >= 0:
+                self._write_pending()
 
     def sync(self) -> None:
         """Returns when the file is on the disk. Raises: OSError."""
@@ -94,6 +91,17 @@ class JournalWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _write_pending(self) -> None:
+        if self._is_broken:
+            raise LocalRecordsError(f"The journal {self.path} can no longer be written")
+        data = b"".join(self._pending)
+        self._pending.clear()
+        try:
+            write_all(self._fd, data)
+        except OSError as error:
+            self._is_broken = True
+            raise LocalRecordsError(f"The run cannot be recorded in {self.path}: {error.strerror}") from error
 
 
 _open_writers: Final[weakref.WeakSet[JournalWriter]] = weakref.WeakSet()

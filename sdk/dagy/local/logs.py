@@ -1,7 +1,7 @@
 """The log files of one run: `run.log` with every line, and a `task.log` for each task with its own.
 
-What tasks say is written at once, so that it can be followed, and is there after a crash. What happened to them may
-wait a fifth of a second: it is in the journal.
+What tasks say is written at once, so that it can be followed, and is there after a crash. What happened to them waits
+for the next line, or for `flush`: it is in the journal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dagy.local.layout import LocalPaths
 from dagy.local.private import create_private, make_private_dir, write_all
 
 _MOST_OPEN: Final = 64
-_LONGEST_WAIT_S: Final = 0.2
 
 
 class LogFiles:
@@ -33,9 +32,6 @@ class LogFiles:
         make_private_dir(paths.run(run_id))
         self._run_fd = create_private(paths.run_log(run_id), append=True)
         self._waiting: list[str] = []
-        self._closed = threading.Event()
-        self._flusher = threading.Thread(target=self._flush_regularly, name="dagy-log-flusher", daemon=True)
-        self._flusher.start()
 
     def said(self, at_s: float, task_run_id: str | None, stream: str, line: str) -> None:
         """A line of a task's output, for both logs; without a task, of the run's own."""
@@ -52,10 +48,12 @@ class LogFiles:
         with self._lock:
             self._waiting.append(line)
 
+    def flush(self) -> None:
+        with self._lock:
+            self._flush()
+
     def close(self) -> None:
         """A repeat does nothing; lines after it are lost."""
-        self._closed.set()
-        self._flusher.join()
         with self._lock:
             self._flush()
             for fd in self._task_fds.values():
@@ -64,11 +62,6 @@ class LogFiles:
             fd, self._run_fd = self._run_fd, -1
             if fd >= 0:
                 os.close(fd)
-
-    def _flush_regularly(self) -> None:
-        while not self._closed.wait(_LONGEST_WAIT_S):
-            with self._lock:
-                self._flush()
 
     def _flush(self) -> None:
         if self._waiting:

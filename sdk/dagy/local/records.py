@@ -11,7 +11,7 @@ from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.names import checked_name
 from dagy.core.states import Status
 from dagy.local import artifacts
-from dagy.local.database import Database, opened
+from dagy.local.database import LONGEST_WAIT_S, Database, opened
 from dagy.local.history import LocalRun, LocalTaskRun, RunHistory, history_of
 from dagy.local.journal import abandoned, read_events
 from dagy.local.layout import LocalPaths
@@ -32,13 +32,14 @@ class LocalRecords:
     Raises: LocalRecordsError, on entering and from every method that asks about ended runs.
     """
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, *, longest_wait_s: float = LONGEST_WAIT_S) -> None:
         self._paths = LocalPaths((root or local_dir()).absolute())
+        self._longest_wait_s = longest_wait_s
         self._stack = ExitStack()
         self._open: Database | None = None
 
     def __enter__(self) -> LocalRecords:
-        settle_abandoned(self._paths)
+        settle_abandoned(self._paths, longest_wait_s=self._longest_wait_s)
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -133,7 +134,7 @@ class LocalRecords:
     @property
     def _database(self) -> Database:
         if self._open is None:
-            self._open = self._stack.enter_context(opened(self._paths))
+            self._open = self._stack.enter_context(opened(self._paths, longest_wait_s=self._longest_wait_s))
         return self._open
 
     @property

@@ -27,6 +27,7 @@ from dagy.execution.recorder import Cancelled, Failed, Outcome, RunOptions, Succ
 from dagy.execution.runner import run_flow
 from dagy.local import artifacts
 from dagy.local.filing import Filer
+from dagy.local.flusher import Flusher
 from dagy.local.history import GrowingHistory, LocalRun, LocalTaskRun, RunHistory, timestamp
 from dagy.local.journal import JournalWriter
 from dagy.local.layout import LocalPaths
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from dagy.authoring import Flow, TracedFlow
 
 _log: Final = logging.getLogger(__name__)
+_DATABASE_WAIT_S: Final = 2.0  # at a run's end; what is not in the database then, the next reader brings there
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +117,18 @@ class _Recording:
     journal: JournalWriter
     history: GrowingHistory
     filer: Filer
+    flusher: Flusher
     logs: LogFiles
     recorder: LocalRecorder
 
     def settled(self, *, keep_last: int | None) -> RunHistory:
         """Records that cannot be settled now stay in the journal for the next reader; the run itself is done."""
+        self.flusher.close()
         self.logs.close()
         filed = self.filer.close()
         history = self.history.so_far()
         try:
-            settle(self.paths, {self.journal.path: history}, filed=filed)
+            settle(self.paths, {self.journal.path: history}, filed=filed, longest_wait_s=_DATABASE_WAIT_S)
             if keep_last is not None:
                 remove_old_runs(self.paths, keep_last=keep_last)
         except LocalRecordsError as error:
@@ -132,6 +136,7 @@ class _Recording:
         return history
 
     def close(self) -> None:
+        self.flusher.close()
         self.filer.close()
         self.logs.close()
         self.journal.close()
@@ -176,7 +181,7 @@ def _begun(paths: LocalPaths, traced: TracedFlow, *, options: RunOptions, settin
         artifact_max_bytes=settings.artifact_max_bytes,
         say=_teller(sys.stderr) if settings.is_verbose else lambda text: None,
     )
-    return _Recording(paths, journal, history, filer, logs, recorder)
+    return _Recording(paths, journal, history, filer, Flusher(journal.flush, logs.flush), logs, recorder)
 
 
 def _record_break(recorder: LocalRecorder, error: BaseException) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from dagy.core.errors import LocalRecordsError
 from dagy.local import artifacts
-from dagy.local.database import opened
+from dagy.local.database import LONGEST_WAIT_S, opened
 from dagy.local.history import RunHistory, history_of
 from dagy.local.journal import abandoned, read_events
 from dagy.local.layout import LocalPaths
@@ -25,17 +25,24 @@ from dagy.local.metadata import write_metadata
 _AT_ONCE: Final = 50  # journals in one transaction; each is an open file
 
 
-def settle_abandoned(paths: LocalPaths) -> None:
+def settle_abandoned(paths: LocalPaths, *, longest_wait_s: float = LONGEST_WAIT_S) -> None:
     """Runs that are going on are left alone. Raises: LocalRecordsError; nothing is lost then."""
     journals = iter(sorted(paths.journals.glob("*.jsonl")))
     while batch := list(islice(journals, _AT_ONCE)):
         with ExitStack() as locks:
             ours = [path for path in batch if locks.enter_context(abandoned(path))]
             if ours:
-                settle(paths, {path: history_of(read_events(path), is_abandoned=True) for path in ours})
+                found = {path: history_of(read_events(path), is_abandoned=True) for path in ours}
+                settle(paths, found, longest_wait_s=longest_wait_s)
 
 
-def settle(paths: LocalPaths, histories: Mapping[Path, RunHistory | None], *, filed: Collection[str] = ()) -> None:
+def settle(
+    paths: LocalPaths,
+    histories: Mapping[Path, RunHistory | None],
+    *,
+    filed: Collection[str] = (),
+    longest_wait_s: float = LONGEST_WAIT_S,
+) -> None:
     """For whoever holds the locks of these journals. Journals of no run at all (None) just go. The files of task runs
     `filed` before are there already.
 
@@ -47,7 +54,7 @@ def settle(paths: LocalPaths, histories: Mapping[Path, RunHistory | None], *, fi
             for path, data in history.unwritten.items():
                 artifacts.write(paths.root, path, data)
             write_metadata(paths, history, filed=filed)
-        with opened(paths) as database:
+        with opened(paths, longest_wait_s=longest_wait_s) as database:
             database.save(known)
         for journal in histories:
             journal.unlink(missing_ok=True)
