@@ -200,9 +200,9 @@ def _stored(value: Any) -> ResultRef:
     return ResultRef("json", len(data), hashlib.sha256(data).hexdigest(), inline=data)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
-    """AWS as moto plays it, with the stage's bucket. One for all tests: loading it takes longer than most of them."""
+    """AWS as moto plays it, with the stage's bucket: one for a file of tests, because making it is slow."""
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket=BUCKET)
