@@ -217,31 +217,6 @@ def test_code_that_fails_to_import_fails_the_run_with_the_traceback_in_its_log(d
     assert "RuntimeError: not here" in dagy("logs", run["run_id"], "--remote").stdout
 
 
-def test_a_schedule_makes_runs_by_itself(dagy: Any) -> None:
-    dagy(
-        "deploy", "examples/clickstream/flow.py:sessions_by_country", "--deployment", "every-minute",
-        "--execution-mode", "small", "--schedule", "*/1 * * * *", "--timezone", "Europe/Athens",
-    )  # fmt: skip
-
-    def fired() -> Any:
-        runs = dagy("runs", "list", "--remote", "--deployment", "every-minute", "--json").json
-        return next((run for run in runs if run["status"] == "SUCCEEDED"), None)
-
-    run = dagy.eventually(fired, within_s=100)
-
-    assert run["trigger"] == "schedule"
-    assert run["scheduled_at"].endswith(":00.000Z")
-    dagy(
-        "deploy",
-        "examples/clickstream/flow.py:sessions_by_country",
-        "--deployment",
-        "every-minute",
-        "--status",
-        "PAUSED",
-    )
-    assert dagy("deployments", "show", "every-minute", "--json").json["status"] == "PAUSED"
-
-
 def test_nobody_gets_in_without_a_key(dagy: Any, cloud: Any) -> None:
     nobody = {"DAGY_API_KEY": "dgy_000000000000_" + "x" * 43}
     assert "401" in dagy("flows", "list", expect=3, env=nobody).stderr
@@ -252,3 +227,17 @@ def test_nobody_gets_in_without_a_key(dagy: Any, cloud: Any) -> None:
     assert dagy("run", "weather_report", "--remote", expect=3, env=viewer).code == 3
     dagy("keys", "revoke", made["id"], "--yes")
     assert dagy("flows", "list", expect=3, env=viewer).code == 3
+
+
+def test_a_schedule_makes_one_run_a_minute_by_itself(dagy: Any) -> None:
+    def fired() -> Any:
+        runs = dagy("runs", "list", "--remote", "--deployment", "every-minute", "--json").json
+        return [run for run in runs if run["status"] == "SUCCEEDED"]
+
+    runs = dagy.eventually(fired, within_s=100)
+
+    assert {(run["trigger"], run["execution_mode"]) for run in runs} == {("schedule", "small")}
+    assert all(run["scheduled_at"].endswith(":00.000Z") for run in runs)
+    assert len({run["scheduled_at"] for run in runs}) == len(runs)
+    dagy("deployments", "pause", "every-minute")
+    assert dagy("deployments", "show", "every-minute", "--json").json["status"] == "PAUSED"
