@@ -36,7 +36,7 @@ from dagy.local.paths import local_dir
 from dagy.local.private import make_private_dir
 from dagy.local.recorder import LocalRecorder, first_event
 from dagy.local.settings import LocalSettings
-from dagy.local.settling import remove_old_runs, settle
+from dagy.local.settling import remove, settle
 from dagy.results import decode
 
 if TYPE_CHECKING:
@@ -128,9 +128,14 @@ class _Recording:
         filed = self.filer.close()
         history = self.history.so_far()
         try:
-            settle(self.paths, {self.journal.path: history}, filed=filed, longest_wait_s=_DATABASE_WAIT_S)
-            if keep_last is not None:
-                remove_old_runs(self.paths, keep_last=keep_last)
+            old = settle(
+                self.paths,
+                {self.journal.path: history},
+                filed=filed,
+                keep_last=keep_last,
+                longest_wait_s=_DATABASE_WAIT_S,
+            )
+            remove(self.paths, old)
         except LocalRecordsError as error:
             _log.warning("Run %s is recorded, but not in the database yet: %s", history.run.id, error)
         return history

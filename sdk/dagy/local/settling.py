@@ -8,7 +8,7 @@ what it has of the run, then the journal goes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -41,11 +41,13 @@ def settle(
     histories: Mapping[Path, RunHistory | None],
     *,
     filed: Collection[str] = (),
+    keep_last: int | None = None,
     longest_wait_s: float = LONGEST_WAIT_S,
-) -> None:
+) -> list[str]:
     """For whoever holds the locks of these journals. Journals of no run at all (None) just go. The files of task runs
     `filed` before are there already.
 
+    Returns: the runs beyond the newest `keep_last` finished ones, for `remove`.
     Raises: LocalRecordsError; the journals are still there then.
     """
     known = [history for history in histories.values() if history is not None]
@@ -56,23 +58,24 @@ def settle(
             write_metadata(paths, history, filed=filed)
         with opened(paths, longest_wait_s=longest_wait_s) as database:
             database.save(known)
+            old = [] if keep_last is None else database.ids_beyond(keep_last)
         for journal in histories:
             journal.unlink(missing_ok=True)
     except OSError as error:
         raise LocalRecordsError(f"The local records in {paths.root} cannot be written: {error}") from error
+    return old
 
 
-def remove_old_runs(paths: LocalPaths, *, keep_last: int) -> None:
-    """All but the newest finished ones, with their files. Runs that are going on are neither counted nor touched.
+def remove(paths: LocalPaths, run_ids: Sequence[str]) -> None:
+    """Finished runs, with their files. The database forgets them last: when this is cut short, `settle` names them
+    again.
 
-    The database forgets them last: when this is cut short, the next call finishes it. Raises: LocalRecordsError.
+    Raises: LocalRecordsError.
     """
-    with opened(paths) as database:
-        old = database.ids_beyond(keep_last)
-    if not old:
+    if not run_ids:
         return
-    for run_id in old:
+    for run_id in run_ids:
         shutil.rmtree(paths.run(run_id), ignore_errors=True)
         shutil.rmtree(paths.artifacts_of(run_id), ignore_errors=True)
     with opened(paths) as database:
-        database.delete(old)
+        database.delete(run_ids)
