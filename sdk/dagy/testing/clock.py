@@ -34,7 +34,7 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         """As `time.sleep`, for this clock. Put it in the place of `time.sleep` where a task polls or paces itself:
-        `monkeypatch.setattr("flows.etl.time.sleep", clock.sleep)`. Outside of tasks it only sets the clock forward.
+        `monkeypatch.setattr("flows.etl.sleep", clock.sleep)`. Outside of tasks it only sets the clock forward.
         """
         if not 0 <= seconds < float("inf"):
             raise InvalidInput(f"A clock can sleep for 0 seconds or more, got {seconds!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from dagy.core.states import Status
 from dagy.execution.recorder import Failure
@@ -13,6 +13,7 @@ from dagy.results import Encoded, decode
 from dagy.testing import report
 
 R = TypeVar("R")
+E = TypeVar("E", bound=BaseException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,12 @@ class TestRun(Generic[R]):
         if self.status is not Status.SUCCEEDED:
             raise AssertionError(f"The run should have succeeded.\n\n{self}") from self.error
 
+    @overload
+    def assert_failed(self, *, match: str | None = None, task: str | None = None) -> BaseException: ...
+    @overload
+    def assert_failed(
+        self, error: type[E] | tuple[type[E], ...], *, match: str | None = None, task: str | None = None
+    ) -> E: ...
     def assert_failed(
         self,
         error: type[BaseException] | tuple[type[BaseException], ...] = BaseException,
