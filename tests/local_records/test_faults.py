@@ -329,6 +329,14 @@ def test_a_damaged_database_is_set_aside_and_made_anew(home: Path, damage, caplo
     assert "kept as" in caplog.text
 
 
+def test_a_database_that_was_removed_is_made_anew(home: Path):
+    before = pair.run_local()
+    (home / "dagy.duckdb").unlink()
+    with LocalRecords() as records:
+        assert records.list_runs() == [before.run]
+        assert tuple(records.task_runs(before.run_id)) == before.task_runs
+
+
 def test_the_file_can_be_opened_by_every_duckdb_since_1_0(home: Path):
     pair.run_local()
     header = (home / "dagy.duckdb").read_bytes()[:20]

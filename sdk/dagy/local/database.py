@@ -8,22 +8,21 @@ without a zone: reading a zoned column needs pytz.
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dagy.core.errors import LocalRecordsError
 from dagy.core.states import Status
-from dagy.local.history import LocalRun, LocalTaskRun, RunHistory, StoredResult
+from dagy.local.history import LocalRun, LocalTaskRun, RunHistory
 from dagy.local.layout import LocalPaths
 from dagy.local.metadata import read_metadata
 from dagy.local.private import make_private_dir
+from dagy.local.tables import RUN_COLUMNS, TASK_COLUMNS, run_of, run_row, task_of, task_row
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,48 +32,6 @@ _log: Final = logging.getLogger(__name__)
 _CONFIG: Final[dict[str, Any]] = {"storage_compatibility_version": "v1.0.0"}
 LONGEST_WAIT_S: Final = 15.0
 _in_this_process: Final = threading.RLock()  # DuckDB would let threads in, and then fail one of two writers
-
-_RUN_COLUMNS: Final = {
-    "id": "TEXT",
-    "flow_name": "TEXT",
-    "flow_version": "TEXT",
-    "status": "TEXT",
-    "started_at": "TIMESTAMP",
-    "ended_at": "TIMESTAMP",
-    "duration_s": "DOUBLE",
-    "parameters": "TEXT",
-    "fail_fast": "BOOLEAN",
-    "max_workers": "INTEGER",
-    "task_counts": "TEXT",
-    "error_type": "TEXT",
-    "message": "TEXT",
-    "traceback": "TEXT",
-    "codec": "TEXT",
-    "size_bytes": "BIGINT",
-    "sha256": "TEXT",
-    "artifact": "TEXT",
-}
-_TASK_COLUMNS: Final = {
-    "run_id": "TEXT",
-    "id": "TEXT",
-    "task_name": "TEXT",
-    "position": "INTEGER",
-    "depends_on": "TEXT[]",
-    "status": "TEXT",
-    "attempt": "INTEGER",
-    "started_at": "TIMESTAMP",
-    "ended_at": "TIMESTAMP",
-    "duration_s": "DOUBLE",
-    "cpu_s": "DOUBLE",
-    "peak_mib": "DOUBLE",
-    "error_type": "TEXT",
-    "message": "TEXT",
-    "traceback": "TEXT",
-    "codec": "TEXT",
-    "size_bytes": "BIGINT",
-    "sha256": "TEXT",
-    "artifact": "TEXT",
-}
 
 
 class Database:
@@ -90,10 +47,10 @@ class Database:
         ids = [history.run.id for history in histories]
         with self._transaction():
             self._delete(ids)
-            self._insert("runs", _RUN_COLUMNS, [_run_row(history.run) for history in histories])
-            tasks = [_task_row(task) for history in histories for task in history.task_runs]
+            self._insert("runs", RUN_COLUMNS, [run_row(history.run) for history in histories])
+            tasks = [task_row(task) for history in histories for task in history.task_runs]
             if tasks:
-                self._insert("task_runs", _TASK_COLUMNS, tasks)
+                self._insert("task_runs", TASK_COLUMNS, tasks)
 
     def delete(self, run_ids: Sequence[str]) -> None:
         with self._transaction():
@@ -103,16 +60,16 @@ class Database:
         """Newest first. `flow` is a name, or `name:version`."""
         name, _, version = (flow or "").partition(":")
         rows = self._query(
-            f"SELECT {_selected(_RUN_COLUMNS)} FROM runs "
+            f"SELECT {_selected(RUN_COLUMNS)} FROM runs "
             "WHERE ($status IS NULL OR status = $status) AND ($flow = '' OR flow_name = $flow) "
             "AND ($version = '' OR flow_version = $version) ORDER BY started_at DESC, id DESC LIMIT $limit",
             {"status": status and status.value, "flow": name, "version": version, "limit": limit or 2**62},
         )
-        return [_run_of(row) for row in rows]
+        return [run_of(row) for row in rows]
 
     def run(self, run_id: str) -> LocalRun | None:
-        rows = self._query(f"SELECT {_selected(_RUN_COLUMNS)} FROM runs WHERE id = $id", {"id": run_id})
-        return _run_of(rows[0]) if rows else None
+        rows = self._query(f"SELECT {_selected(RUN_COLUMNS)} FROM runs WHERE id = $id", {"id": run_id})
+        return run_of(rows[0]) if rows else None
 
     def ids_starting_with(self, prefix: str, *, limit: int) -> list[str]:
         rows = self._query(
@@ -128,9 +85,9 @@ class Database:
     def task_runs(self, run_id: str) -> list[LocalTaskRun]:
         """In the flow's order."""
         rows = self._query(
-            f"SELECT {_selected(_TASK_COLUMNS)} FROM task_runs WHERE run_id = $id ORDER BY position", {"id": run_id}
+            f"SELECT {_selected(TASK_COLUMNS)} FROM task_runs WHERE run_id = $id ORDER BY position", {"id": run_id}
         )
-        return [_task_of(row) for row in rows]
+        return [task_of(row) for row in rows]
 
     def _delete(self, run_ids: Sequence[str]) -> None:
         for table, column in (("runs", "id"), ("task_runs", "run_id")):
@@ -196,7 +153,7 @@ def _connect(paths: LocalPaths, deadline_s: float) -> duckdb.DuckDBPyConnection:
     delay_s = 0.005
     while True:
         try:
-            return _connect_once(paths.database)
+            return _connect_once(paths)
         except duckdb.Error as error:
             if _is_damage(error):
                 return _connect_anew(paths)
@@ -208,9 +165,11 @@ def _connect(paths: LocalPaths, deadline_s: float) -> duckdb.DuckDBPyConnection:
         delay_s = min(delay_s * 1.5, 0.1)
 
 
-def _connect_once(path: Path) -> duckdb.DuckDBPyConnection:
+def _connect_once(paths: LocalPaths) -> duckdb.DuckDBPyConnection:
+    """A file that is not there is made from the metadata of the runs, if there are any."""
     import duckdb
 
+    path = paths.database
     is_new = not path.exists()
     if is_new:
         make_private_dir(path.parent)
@@ -218,18 +177,20 @@ def _connect_once(path: Path) -> duckdb.DuckDBPyConnection:
     if is_new:
         path.chmod(0o600)
     _create_tables(connection)
+    if is_new:
+        Database(connection).save(list(read_metadata(paths)))
     return connection
 
 
 def _connect_anew(paths: LocalPaths) -> duckdb.DuckDBPyConnection:
-    """Two processes may find the damage at once; the second finds a sound file, or sets aside an empty one."""
+    """Two processes may find the damage at once; the second finds a sound file, or sets a sound one aside: made anew
+    all the same.
+    """
     aside = paths.database.with_name(f"{paths.database.name}.damaged-{time.time_ns()}")
     paths.database.rename(aside)
     paths.database.with_name(f"{paths.database.name}.wal").unlink(missing_ok=True)
     _log.warning("The local records were damaged. They are kept as %s, and made anew from the runs' metadata.", aside)
-    connection = _connect_once(paths.database)
-    Database(connection).save(list(read_metadata(paths)))
-    return connection
+    return _connect_once(paths)
 
 
 def _is_held_by_another(error: Exception) -> bool:
@@ -242,7 +203,7 @@ def _is_damage(error: Exception) -> bool:
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    for table, columns in (("runs", _RUN_COLUMNS), ("task_runs", _TASK_COLUMNS)):
+    for table, columns in (("runs", RUN_COLUMNS), ("task_runs", TASK_COLUMNS)):
         columns_sql = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns_sql})")
 
@@ -258,74 +219,3 @@ def _selected(columns: dict[str, str]) -> str:
         f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%gZ') AS {name}" if kind == "TIMESTAMP" else name
         for name, kind in columns.items()
     )
-
-
-def _run_row(run: LocalRun) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "flow_name": run.flow_name,
-        "flow_version": run.flow_version,
-        "status": run.status.value,
-        "started_at": _without_zone(run.started_at),
-        "ended_at": _without_zone(run.ended_at),
-        "duration_s": run.duration_s,
-        "parameters": json.dumps(run.parameters),
-        "fail_fast": run.fail_fast,
-        "max_workers": run.max_workers,
-        "task_counts": json.dumps(run.task_counts),
-        "error_type": run.error_type,
-        "message": run.message,
-        "traceback": run.traceback,
-        **_result_row(run.result),
-    }
-
-
-def _task_row(task: LocalTaskRun) -> dict[str, Any]:
-    return {
-        "run_id": task.run_id,
-        "id": task.id,
-        "task_name": task.task_name,
-        "position": task.position,
-        "depends_on": list(task.depends_on),
-        "status": task.status.value,
-        "attempt": task.attempt,
-        "started_at": _without_zone(task.started_at),
-        "ended_at": _without_zone(task.ended_at),
-        "duration_s": task.duration_s,
-        "cpu_s": task.cpu_s,
-        "peak_mib": task.peak_mib,
-        "error_type": task.error_type,
-        "message": task.message,
-        "traceback": task.traceback,
-        **_result_row(task.result),
-    }
-
-
-def _result_row(result: StoredResult | None) -> dict[str, Any]:
-    return {
-        "codec": result and result.codec,
-        "size_bytes": result and result.size_bytes,
-        "sha256": result and result.sha256,
-        "artifact": result and result.path,
-    }
-
-
-def _run_of(row: dict[str, Any]) -> LocalRun:
-    result = _take_result(row)
-    row |= {"status": Status(row["status"])} | {key: json.loads(row[key]) for key in ("parameters", "task_counts")}
-    return LocalRun(**row, result=result)
-
-
-def _task_of(row: dict[str, Any]) -> LocalTaskRun:
-    result = _take_result(row)
-    row |= {"status": Status(row["status"]), "depends_on": tuple(row["depends_on"])}
-    return LocalTaskRun(**row, result=result)
-
-
-def _take_result(row: dict[str, Any]) -> StoredResult | None:
-    codec, size_bytes, sha256, path = (row.pop(key) for key in ("codec", "size_bytes", "sha256", "artifact"))
-    return None if codec is None else StoredResult(codec, size_bytes, sha256, path)
-
-
-def _without_zone(at: str | None) -> str | None:
-    return at and at.removesuffix("Z")

@@ -139,7 +139,7 @@ class LocalRecords:
 
     @property
     def _has_database(self) -> bool:
-        return self._open is not None or self._paths.database.exists()
+        return self._open is not None or self._paths.database.exists() or self._paths.runs.exists()
 
     def _ended_run(self, run_id: str) -> LocalRun | None:
         return self._database.run(run_id) if self._has_database else None
