@@ -90,6 +90,8 @@ def test_a_flow_that_the_deployments_parameters_do_not_fit_is_not_registered(sta
         pytest.param({"version_id": "v99"}, 404, "Upload it first", id="another S3 version"),
         pytest.param({"key": ""}, 422, "1–1024", id="no key"),
         pytest.param({"key": "x" * 1025}, 422, "1–1024", id="a long key"),
+        pytest.param({"key": "runs/etl/artifact.zip"}, 422, "Data of runs", id="among results, which expire"),
+        pytest.param({"key": "state/flows/etl.zip"}, 422, "Data of runs", id="among state"),
     ],
 )
 def test_the_artifact_must_be_there_in_this_bucket_with_that_hash(

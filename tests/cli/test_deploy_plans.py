@@ -210,3 +210,14 @@ def test_a_zone_alone_moves_the_schedule_there_is() -> None:
     assert plan.schedule == ("0 6 * * *", "Asia/Tokyo")
     with pytest.raises(InvalidInput, match="needs a schedule"):
         make_plan(CANDIDATE, Deployed(), DeployOptions(schedule=Replace(None, "Asia/Tokyo")))
+
+
+@pytest.mark.parametrize("prefix", ["runs", "state", "runs/mine", "state/flows/x"])
+def test_artifacts_are_not_put_among_the_data_of_runs(prefix: str) -> None:
+    with pytest.raises(InvalidInput, match="Artifacts cannot have the prefix"):
+        check(DeployOptions(prefix=prefix), now=NOW)
+
+
+@pytest.mark.parametrize("prefix", ["", "dagy", "team/runs", "runsheet", "statements/2026"])
+def test_other_prefixes_are_free(prefix: str) -> None:
+    check(DeployOptions(prefix=prefix), now=NOW)

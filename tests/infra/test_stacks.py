@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dagy.core.names import RESERVED_PREFIXES
 from dagy.core.sizes import SHAPES, Size
 from dagy.manifest import Manifest
 from dagy.version import VERSION
@@ -141,6 +142,18 @@ def test_buckets_are_private_versioned_and_reached_over_tls_only(dev) -> None:
     [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod", "local"])
+def test_only_data_of_runs_expire_never_a_version_of_an_artifact(stage: str, request: pytest.FixtureRequest) -> None:
+    """An upload whose registration failed leaves the registered artifact as an old version of its key."""
+    [(_, bucket)] = request.getfixturevalue(stage).resources("AWS::S3::Bucket")
+    expiring = ("Expiration", "ExpirationInDays", "NoncurrentVersionExpiration", "NoncurrentVersionExpirationInDays")
+    prefixes = set()
+    for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]:
+        if any(key.startswith(expiring) for key in rule):
+            prefixes.add(rule["Prefix"])
+    assert prefixes == {f"{prefix}/" for prefix in RESERVED_PREFIXES}
 
 
 @pytest.mark.parametrize(

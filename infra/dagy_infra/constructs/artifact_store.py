@@ -49,11 +49,8 @@ class ArtifactStore(Construct):
                     for rule, prefix in (("expire-old-runs", RUNS_PREFIX), ("expire-old-state", STATE_PREFIX))
                 ),
                 s3.LifecycleRule(
-                    # Replaced artifacts: no run that pinned one can still be open by then.
-                    id="expire-old-artifacts",
-                    noncurrent_version_expiration=Duration.days(props.run_retention_days),
-                ),
-                s3.LifecycleRule(
+                    # Old versions of artifacts stay: an upload whose registration failed, or that crossed another
+                    # deploy's, leaves the registered version a noncurrent one.
                     id="tidy",
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                     expired_object_delete_marker=True,

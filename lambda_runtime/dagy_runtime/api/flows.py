@@ -8,7 +8,7 @@ from typing import Final
 
 from dagy.client import models as m
 from dagy.core.errors import Conflict, InvalidInput, NotFound
-from dagy.core.names import checked_name
+from dagy.core.names import checked_name, is_reserved_key
 from dagy.core.timestamps import to_iso
 from dagy_runtime.api import views
 from dagy_runtime.api.checks import checked_tags, flow_to_use
@@ -70,6 +70,10 @@ def _uploaded(ctx: Context, given: m.ArtifactModel) -> ArtifactRef:
         raise InvalidInput("The artifact's sha256 is not a SHA-256 in hex", "64 characters 0–9 and a–f.")
     if not 0 < len(given.key.encode()) <= MAX_KEY or not given.key.isprintable():
         raise InvalidInput(f"Invalid artifact key {given.key[:100]!r}", "An S3 key is 1–1024 bytes.")
+    if is_reserved_key(given.key):
+        raise InvalidInput(
+            f"An artifact cannot be at {given.key[:100]!r}", "Data of runs are there: upload it with another prefix."
+        )
     found = ctx.ports.blobs.find_artifact(given.bucket, given.key, given.version_id)
     where = f"s3://{given.bucket}/{given.key}"
     if found is None:

@@ -13,6 +13,9 @@ RUN_ID_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,159}"
 STAGE_PATTERN: Final = r"[a-z][a-z0-9\-]{0,15}"
 NAMESPACE_PATTERN: Final = r"([A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*)?"
 
+RESERVED_PREFIXES: Final = ("runs", "state")
+"""Where a stage keeps results, logs and state in its bucket: functions write there, and S3 expires what is old."""
+
 _SHAPES: Final = {
     "flow name": (NAME_PATTERN, "letters, digits, '_', '-', '.', at most 100"),
     "task name": (NAME_PATTERN, "letters, digits, '_', '-', '.', at most 100"),
@@ -33,6 +36,11 @@ def checked_name(kind: str, value: str) -> str:
     if not re.fullmatch(pattern, value) or ".." in value:
         raise InvalidInput(f"Invalid {kind} {value!r}", f"A {kind} is made of {rule}.")
     return value
+
+
+def is_reserved_key(key: str) -> bool:
+    """Whether an object of that key, or with that prefix, would lie among the data of runs."""
+    return key.partition("/")[0] in RESERVED_PREFIXES
 
 
 def run_id(flow_name: str, started_at: str, suffix: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dagy.core.errors import InvalidInput, InvalidSchedule
-from dagy.core.names import checked_name
+from dagy.core.names import RESERVED_PREFIXES, checked_name, is_reserved_key
 from dagy.core.sizes import ExecutionMode, Executor
 from dagy.schedules import checked_timezone, parse_schedule
 
@@ -86,7 +86,7 @@ def check(options: DeployOptions, *, now: float) -> None:
         if value is not None:
             checked_name(kind, value)
     if options.prefix:
-        checked_name("namespace", options.prefix)
+        _check_prefix(options.prefix)
     if options.status is not None and options.status not in STATUSES:
         raise InvalidInput(f"Unknown status '{options.status}'", f"One of {', '.join(STATUSES)}.")
     if options.default_executor is not None and options.default_executor not in list(Executor):
@@ -99,6 +99,16 @@ def check(options: DeployOptions, *, now: float) -> None:
             schedule = parse_schedule(expression, timezone or DEFAULT_TIMEZONE)
             if not schedule.next_times(now, 1):
                 raise InvalidSchedule(f"Schedule {expression!r} lies in the past", "Give a time that is to come.")
+
+
+def _check_prefix(prefix: str) -> None:
+    checked_name("namespace", prefix)
+    if is_reserved_key(prefix):
+        raise InvalidInput(
+            f"Artifacts cannot have the prefix '{prefix}'",
+            f"What lies below {' and '.join(f'{name}/' for name in RESERVED_PREFIXES)} in the bucket is data of runs, "
+            "which functions may overwrite and which expires.",
+        )
 
 
 def _check_tags(tags: Mapping[str, str]) -> None:
