@@ -6,7 +6,7 @@ flow's body calls, `source` says where a function was written. `tasks` and `flow
 
 from dagy.authoring.flows import Flow, TracedFlow, flow
 from dagy.authoring.hooks import Hook, HookFunction, RunContext
-from dagy.authoring.tasks import Task, task
+from dagy.authoring.tasks import AsyncTask, Task, task
 from dagy.authoring.tracing import TaskCall
 
-__all__ = ["Flow", "Hook", "HookFunction", "RunContext", "Task", "TaskCall", "TracedFlow", "flow", "task"]
+__all__ = ["AsyncTask", "Flow", "Hook", "HookFunction", "RunContext", "Task", "TaskCall", "TracedFlow", "flow", "task"]

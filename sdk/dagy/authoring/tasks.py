@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from dagy.authoring.active import LISTENING
 from dagy.authoring.calls import Signature
@@ -109,6 +110,23 @@ class Task(Generic[P, R]):
         return f"<Task '{self.name}'>"
 
 
+class AsyncTask(Task[P, R]):
+    """A task made of an `async def`. In a flow its call stands for what it gives when awaited, which is how it is
+    typed; outside, the call gives the coroutine, for which type checkers want `fn`: `asyncio.run(fetch.fn(url))`.
+    """
+
+    fn: Callable[P, Coroutine[Any, Any, R]]  # type: ignore[assignment]  # the flow's point of view is the base's
+
+
+class _Decorator(Protocol):
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
 @overload
 def task(fn: Callable[P, R], /) -> Task[P, R]: ...
 @overload
@@ -128,7 +146,7 @@ def task(
     on_failure: Iterable[HookFunction] | None = None,
     on_retry: Iterable[HookFunction] | None = None,
     retry_condition_fn: Callable[[Exception], bool] | None = None,
-) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+) -> _Decorator: ...
 def task(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a task of a function, bare (`@task`) or with settings (`@task(retries=3)`).
 
@@ -138,4 +156,8 @@ def task(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
     Raises: InvalidFlow naming the setting and its value.
     """
-    return Task(fn, **settings) if fn is not None else functools.partial(Task, **settings)
+    return _task_of(fn, **settings) if fn is not None else functools.partial(_task_of, **settings)
+
+
+def _task_of(fn: Callable[..., Any], **settings: Any) -> Task[..., Any]:
+    return (AsyncTask if inspect.iscoroutinefunction(fn) else Task)(fn, **settings)

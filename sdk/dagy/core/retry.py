@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
 from dagy.core.errors import RetryConfigurationError
 
-RetryDelay = Union[float, "list[float]", Callable[[int], float], None]
+RetryDelay = Union[float, Sequence[float], Callable[[int], float], None]
+"""What authors write: seconds, always the same, or for each retry, or by the number of the attempt that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class RetryPolicy:
     """What the author asked for. Seconds throughout; `jitter` is the largest share of the delay that chance may add."""
 
     retries: int = 0
-    delay_s: RetryDelay = None
+    delay_s: Union[float, list[float], Callable[[int], float], None] = None
     jitter: float = 0.0
     should_retry: Callable[[Exception], bool] | None = None
 
