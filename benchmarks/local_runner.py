@@ -65,7 +65,7 @@ def measure_apart(shape: str, size: int, workers: int) -> dict[str, float]:
         done = subprocess.run(
             [sys.executable, __file__, "--one", shape, str(size), str(workers)],
             env={**os.environ, "DAGY_LOCAL_DIR": home},
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
