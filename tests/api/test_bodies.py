@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dagy.core.spec import FlowSpec
-from dagy_runtime.api.routes import BASE, ROUTES
+from dagy_runtime.api.routes import BASE, MAX_FLOW_BYTES, ROUTES
 from dagy_runtime.api.wire import MAX_BODY_BYTES, MAX_DEPTH
 
 RUN = b'{"deployment": "daily", "parameters": {"day": %s}}'
@@ -70,11 +70,17 @@ def test_what_json_allows_arrives_unharmed(deployed: Any) -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "undeclared"])
-def test_a_body_over_a_mebibyte_is_413(deployed: Any, declared: bool) -> None:
-    body = b" " * (MAX_BODY_BYTES + 1)
+@pytest.mark.parametrize("path, limit", [("/v1/runs", MAX_BODY_BYTES), ("/v1/flows", MAX_FLOW_BYTES)])
+def test_a_body_over_the_limit_is_413(deployed: Any, path: str, limit: int, declared: bool) -> None:
+    body = b" " * (limit + 1)
     headers = {"Content-Length": str(len(body)) if declared else "0"}
-    reply = deployed.client("developer").request("POST", "/v1/runs", body=body, headers=headers)
+    reply = deployed.client("developer").request("POST", path, body=body, headers=headers)
     assert reply.status == 413 and reply.error["code"] == "body_too_large"
+
+
+def test_only_flows_may_be_larger_than_a_mebibyte() -> None:
+    larger = {f"{route.method} {route.path}" for route in ROUTES if route.max_body_bytes != MAX_BODY_BYTES}
+    assert (larger, MAX_BODY_BYTES) == ({"POST /flows"}, 2**20)
 
 
 def test_a_body_of_exactly_a_mebibyte_is_read(deployed: Any) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from dagy.core.spec import FlowSpec
+from dagy.core.spec import FlowSpec, TaskRunSpec
+from dagy_runtime.api.wire import MAX_BODY_BYTES
 
 Spec = Callable[..., FlowSpec]
 HASH = "a" * 64
@@ -33,6 +36,23 @@ def test_a_registered_flow_is_shown_as_it_is(stage: Any, spec: Spec) -> None:
     assert detail["artifact_s3_uri"] == "s3://dagy-artifacts-memory/dagy/flows/etl/1.0/artifact.zip"
     [item] = stage.client("viewer").get("/v1/flows").json()["items"]
     assert item["task_count"] == 2 and item["code_hash"] == HASH
+
+
+def test_a_flow_of_ten_thousand_tasks_is_registered_and_can_be_run(stage: Any, spec: Spec) -> None:
+    tasks = 10_000
+    loads = [TaskRunSpec(f"load-{n}", "load", args=[{"$param": "day"}, "s3://bucket/part"]) for n in range(1, tasks)]
+    save = TaskRunSpec("save-1", "save", depends_on=[run.id for run in loads], args=[{"$ref": "load-1"}])
+    edges = [[run.id, "save-1"] for run in loads]
+    wide = replace(spec(), task_runs=[*loads, save], edges=edges)
+    assert len(json.dumps(wide.to_dict())) > MAX_BODY_BYTES  # the limit of all other routes
+
+    assert stage.register(wide).status == 200
+
+    client = stage.client("developer")
+    assert client.get("/v1/flows").json()["items"][0]["task_count"] == tasks
+    assert client.get("/v1/flows/etl/1.0").json()["flow_spec"] == wide.to_dict()
+    run = {"flow_name": "etl", "flow_version": "1.0", "parameters": {"day": "monday"}}
+    assert client.post("/v1/runs", run).status == 201
 
 
 def test_registering_again_replaces_and_keeps_what_is_not_given(stage: Any, spec: Spec) -> None:

@@ -19,7 +19,6 @@ from starlette.types import Receive, Scope, Send
 from dagy_runtime.api.errors import BodyTooLarge, NoSuchRoute
 from dagy_runtime.api.handling import Answer, Arrived, Service
 from dagy_runtime.api.routes import BASE, ROUTES, Route
-from dagy_runtime.api.wire import MAX_BODY_BYTES
 from dagy_runtime.ports import Ports
 
 SECURITY_HEADERS: Final = {
@@ -71,7 +70,7 @@ class _Path:
         if route is None:
             return self._service.not_allowed(request.method, request.url.path, self._allowed)
         try:
-            body = await _read(request)
+            body = await _read(request, route.max_body_bytes)
         except BodyTooLarge as error:
             return self._service.refused(error)
         arrived = Arrived(
@@ -83,18 +82,16 @@ class _Path:
         return await run_in_threadpool(self._service.handle, route, arrived)
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, max_bytes: int) -> bytes:
     """Raises: BodyTooLarge as soon as that is certain; the rest is not read."""
-    refusal = BodyTooLarge(
-        f"The body is larger than {MAX_BODY_BYTES} bytes", "Pass large data by reference, as s3:// URIs."
-    )
+    refusal = BodyTooLarge(f"The body is larger than {max_bytes} bytes", "Pass large data by reference, as s3:// URIs.")
     declared = request.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
         raise refusal
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > max_bytes:
             raise refusal
     return bytes(body)
 

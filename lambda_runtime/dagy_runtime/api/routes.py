@@ -17,9 +17,12 @@ from dagy_runtime.api.queries import (
     Query,
     RunQuery,
 )
+from dagy_runtime.api.wire import MAX_BODY_BYTES
 from dagy_runtime.values import Role
 
 BASE: Final = "/v1"
+MAX_FLOW_BYTES: Final = 5 * 1024 * 1024
+"""Some 20,000 tasks. Lambda takes events of 6 MB, in which a flow's quotation marks are escaped: an eighth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Route:
     status: int = 200
     body: type[m.Request] | None = None
     query: type[Query] | None = None
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 _VIEWER, _DEVELOPER, _ADMIN = Role.VIEWER, Role.DEVELOPER, Role.ADMIN
@@ -47,7 +51,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     # --- flows
     Route(
         "POST", "/flows", flows.register_flow, m.FlowRegisterResponse, _DEVELOPER,
-        "Register a flow version, or replace it", body=m.FlowRegisterRequest,
+        "Register a flow version, or replace it", body=m.FlowRegisterRequest, max_body_bytes=MAX_FLOW_BYTES,
     ),
     Route("GET", "/flows", flows.list_flows, m.FlowListResponse, _VIEWER, "List flow versions", query=FlowQuery),
     Route(
