@@ -2,12 +2,16 @@
 
 Annotations are whatever authors write. One that cannot be understood (a name only known to a type checker, a
 construct msgspec does not support) asks for nothing: it never makes a flow fail.
+
+Pydantic's models convert and describe themselves, by Pydantic's own rules. Pydantic is never imported here: whoever has
+a model has imported it.
 """
 
 from __future__ import annotations
 
 import inspect
 import operator
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -147,6 +151,11 @@ def _custom(wanted: Any, value: Any) -> Any:
     """What msgspec asks about a value that is not an instance of a class it does not know itself."""
     if isinstance(wanted, type) and issubclass(wanted, PurePath) and isinstance(value, str):
         return wanted(value)
+    if (pydantic := _pydantic_of(wanted)) is not None:
+        try:
+            return wanted.model_validate(value)
+        except pydantic.ValidationError as error:
+            raise msgspec.ValidationError(_complaints(error)) from None
     try:
         if isinstance(value, typing.get_origin(wanted) or wanted):
             return value
@@ -158,7 +167,25 @@ def _custom(wanted: Any, value: Any) -> Any:
 def _custom_schema(wanted: type) -> dict[str, Any]:
     if isinstance(wanted, type) and issubclass(wanted, PurePath):
         return _PATH_SCHEMA
+    if _pydantic_of(wanted) is not None:
+        schema: dict[str, Any] = wanted.model_json_schema()  # type: ignore[attr-defined]
+        # References would point to a place that is not theirs; the flow itself checks what is inside.
+        return {"type": "object"} if "$defs" in schema else schema
     raise NotImplementedError
+
+
+def _pydantic_of(wanted: Any) -> Any:
+    """The module, when `wanted` is a model of it."""
+    pydantic = sys.modules.get("pydantic")
+    is_model = pydantic is not None and isinstance(wanted, type) and issubclass(wanted, pydantic.BaseModel)
+    return pydantic if is_model else None
+
+
+def _complaints(error: Any) -> str:
+    """`amount: Input should be a valid number; name: Field required`"""
+    return "; ".join(
+        ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"]))) for problem in error.errors()
+    )
 
 
 def _argument_text(argument: Any) -> str:

@@ -23,7 +23,7 @@ REFERENCE = set(
         """,
     )
 )
-HEAVY = ["boto3", "botocore", "duckdb", "yaml", "tabulate", "msgspec", "click", "fastjsonschema"]
+HEAVY = ["boto3", "botocore", "duckdb", "yaml", "tabulate", "msgspec", "click", "fastjsonschema", "pydantic", "pandas"]
 
 
 def modules_after(statement: str) -> set[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import pickle
+import statistics
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -279,6 +282,23 @@ def test_a_call_that_does_not_fit_the_task_is_refused_when_it_is_made(call: Any)
 def test_arguments_that_do_not_exist_yet_are_refused(rows: Any) -> None:
     with pytest.raises(InvalidFlow, match=r"Task 'transform' was given a .*do not exist yet"):
         flow(name="lazy")(lambda: transform(rows())).build()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda: transform(extract(each) for each in "ab"), id="a generator"),
+        pytest.param(lambda: extract(), id="a call that does not fit"),
+        pytest.param(lambda: not extract("a"), id="a look at a result"),
+        pytest.param(lambda: statistics.mean([extract("a"), extract("b")]), id="a look by a library"),
+    ],
+)
+def test_what_is_wrong_in_a_body_is_told_with_its_line(wrong: Callable[[], Any]) -> None:
+    line = wrong.__code__.co_firstlineno
+    with pytest.raises(InvalidFlow, match=rf"^test_tracing_flows\.py:{line}: \S") as caught:
+        flow(name="wrong")(wrong).build()
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.hint) == (str(caught.value), caught.value.hint)
 
 
 def test_data_that_contains_itself_is_refused() -> None:

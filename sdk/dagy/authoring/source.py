@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from dagy.core.errors import InvalidFlow
+
+_NOT_THE_AUTHORS: Final = (str(Path(__file__).parent.parent) + os.sep, str(Path(os.__file__).parent) + os.sep)
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
 
 def file_of(fn: Callable[..., Any]) -> Path | None:
@@ -26,6 +33,20 @@ def place_of(fn: Callable[..., Any]) -> str:
     if path is None or code is None:
         return str(getattr(fn, "__module__", None) or "an unknown place")
     return f"{path.name}:{code.co_firstlineno}"
+
+
+def tell_line(error: InvalidFlow) -> None:
+    """Begin the message of an error raised under a flow's body with the author's innermost line, the one that is not
+    Dagy's, Python's or a library's: `flow.py:12: Task 'load' was given a generator`.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_the_authors(Path(frame.filename))]
+    if frames:
+        error.message = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}: {error.message}"
+        error.args = (error.message, error.hint)
+
+
+def _is_the_authors(file: Path) -> bool:
+    return not (str(file).startswith(_NOT_THE_AUTHORS) or _INSTALLED.intersection(file.parts))
 
 
 def package_root(file: Path) -> Path:

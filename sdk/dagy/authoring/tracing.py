@@ -8,7 +8,7 @@ from types import GeneratorType
 from typing import Any, Final
 
 from dagy.authoring.active import LISTENING
-from dagy.authoring.source import place_of
+from dagy.authoring.source import place_of, tell_line
 from dagy.authoring.tasks import Task
 from dagy.core.errors import InvalidFlow
 from dagy.core.graph import topological_order
@@ -65,14 +65,17 @@ class Trace:
 def traced(body: Callable[[], Any]) -> tuple[Trace, Any]:
     """The calls `body` makes, and what it returns: live data with `TaskOutput` where results will stand.
 
-    Raises: whatever `body` raises; DependencyCycleError when a call waits for a task run of another trace;
-    InvalidFlow when the body, or data it passes on, contains itself.
+    Raises: whatever `body` raises, InvalidFlow with the line that is wrong; DependencyCycleError when a call waits for
+    a task run of another trace; InvalidFlow when the body, or data it passes on, contains itself.
     """
     trace = Trace()
     token = LISTENING.set(trace)
     try:
         output = body()
         topological_order([call.spec for call in trace.calls.values()])
+    except InvalidFlow as error:
+        tell_line(error)
+        raise
     except RecursionError as error:
         raise InvalidFlow(
             "The flow never ends: it calls itself without end, or passes data that contains itself"
