@@ -148,7 +148,8 @@ class RunStore(Protocol):
         """Take a PENDING run, or a RUNNING one whose lease has run out or was released, and make it RUNNING.
 
         Counts the invocation (`hops` becomes at least `hop + 1`) and sets `started_at` the first time. A repeat
-        with the same owner returns Won again: the reply to the first may have been lost.
+        with the same owner returns Won again: the reply to the first may have been lost. Finding the run final, it
+        cancels the tasks that a crash in `finish_run` has left open.
         """
 
     def get_lease(self, run_id: str) -> Lease | None:
@@ -157,9 +158,9 @@ class RunStore(Protocol):
     def renew_lease(self, run_id: str, *, owner: str, now: float, lease_s: float) -> Lease | None:
         """The lease as it stands after, with the cancel flag; None when it is somebody else's by now. Then stop."""
 
-    def release_lease(self, run_id: str, *, owner: str) -> None:
-        """Give the run back unfinished, for the next invocation to claim at once. Nothing happens when it is
-        not ours.
+    def release_lease(self, run_id: str, *, owner: str, flow_attempt: int | None = None) -> None:
+        """Give the run back unfinished, for the next invocation to claim at once, which finds `flow_attempt` in its
+        lease: that given here, or else the one before. Nothing happens when it is not ours.
         """
 
     def finish_run(
@@ -176,14 +177,17 @@ class RunStore(Protocol):
         run out or been released (`ended_at` is compared with it). Open tasks of it become CANCELLED.
 
         A repeat with the same owner, status and time is accepted again. Should it crash before all open tasks are
-        cancelled, a repeat, or whoever claims the run next, does the rest.
+        cancelled, a repeat does the rest, and so does whoever tries to claim, cancel or end the run next.
 
         Returns the run as it stands; None when this end was not accepted because the lease is another's or the
         run is final.
         """
 
     def request_cancel(self, run_id: str) -> Run | None:
-        """Set the flag that the next `renew_lease` sees. None when there is no such run."""
+        """Set the flag that the next `renew_lease` sees; the run as it stands. None when there is no such run.
+
+        Finding the run final, it cancels the tasks that a crash in `finish_run` has left open.
+        """
 
     def put_tasks(self, run_id: str, tasks: Sequence[TaskRun]) -> None:
         """Store tasks that are not there yet; those that are stay as they are."""

@@ -163,12 +163,16 @@ class TaskRun:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who may advance a run, until when. `until` is seconds since the epoch, by the clock port."""
+    """Who may advance a run, until when. `until` is seconds since the epoch, by the clock port.
+
+    `is_cancel_requested` and `flow_attempt` belong to the run and outlive its leases.
+    """
 
     run_id: str
     owner: str  # unique to one invocation
     until: float
     is_cancel_requested: bool = False
+    flow_attempt: int = 1  # which of the flow's own retries the run has come to
 
 
 @dataclass(frozen=True, slots=True)

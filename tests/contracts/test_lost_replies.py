@@ -215,6 +215,21 @@ def test_a_crash_between_the_end_of_a_run_and_of_its_tasks_is_made_good_by_the_r
     assert {task.status for task in world.runs.list_tasks("one", limit=9).items} == {Status.CANCELLED}
 
 
+def test_a_claim_that_was_slow_counts_the_invocations_that_came_in_between(world, make, client):
+    world.runs.create_run(make.run("one"))
+
+    def be_quicker(**_: Any) -> None:
+        client.meta.events.unregister("before-call.dynamodb.UpdateItem", unique_id="quicker")
+        for hop in range(3):
+            world.runs.claim_run("one", owner=f"quick-{hop}", now=NOW, lease_s=30, hop=hop)
+            world.runs.release_lease("one", owner=f"quick-{hop}")
+
+    client.meta.events.register("before-call.dynamodb.UpdateItem", be_quicker, unique_id="quicker")
+    won = world.runs.claim_run("one", owner="slow", now=NOW + 1, lease_s=30, hop=0)
+    assert won.run == world.runs.get_run("one")
+    assert (won.run.hops, won.run.started_at) == (3, make.at(0))
+
+
 def test_a_claim_whose_second_write_never_came_is_taken_over_when_its_lease_has_run_out(world, make, caller_asks_again):
     run = make.run("one")
     world.runs.create_run(run)

@@ -107,6 +107,26 @@ class TestFinishing:
         with pytest.raises(InvalidInput):
             finish(world, make, "one", None, status=status)
 
+    @pytest.mark.parametrize(
+        "come",
+        [
+            pytest.param(lambda world, make: world.runs.request_cancel("one"), id="a cancel"),
+            pytest.param(lambda world, make: claim(world, "one", "b", now=NOW + 99, hop=1), id="a claim"),
+            pytest.param(lambda world, make: finish(world, make, "one", "a", seconds=7), id="another end"),
+            pytest.param(lambda world, make: finish(world, make, "one", None, seconds=99), id="an end by nobody"),
+        ],
+    )
+    def test_whoever_finds_a_final_run_with_open_tasks_cancels_them(self, world, make, come):
+        world.runs.create_run(make.run("one"))
+        claim(world, "one", "a")
+        ended = finish(world, make, "one", "a", status=Status.FAILED)
+        world.runs.put_tasks("one", [make.task("one", position) for position in range(3)])
+        come(world, make)
+        tasks = world.runs.list_tasks("one", limit=9).items
+        assert [(task.status, task.ended_at) for task in tasks] == [(Status.CANCELLED, make.at(5))] * 3
+        assert {task.problem.message for task in tasks} == {"The run ended FAILED"}
+        assert world.runs.get_run("one") == ended
+
     def test_completion_and_cancel_race_and_exactly_one_wins(self, world, make, together):
         for number in range(3):
             run_id = f"run-{number}"

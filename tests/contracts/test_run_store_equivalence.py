@@ -58,9 +58,9 @@ def machine(world_factory, make) -> type[RuleBasedStateMachine]:
         def renew(self, run_id, owner):
             self.same("renew_lease", run_id, owner=owner, now=NOW + self.seconds, lease_s=30.0)
 
-        @rule(run_id=RUNS, owner=OWNERS)
-        def release(self, run_id, owner):
-            self.same("release_lease", run_id, owner=owner)
+        @rule(run_id=RUNS, owner=OWNERS, flow_attempt=st.sampled_from([None, 2, 3]))
+        def release(self, run_id, owner, flow_attempt):
+            self.same("release_lease", run_id, owner=owner, flow_attempt=flow_attempt)
 
         @rule(run_id=RUNS, owner=st.one_of(st.none(), OWNERS), status=ENDS)
         def finish(self, run_id, owner, status):

@@ -277,6 +277,18 @@ class TestLeases:
         assert world.runs.renew_lease("one", owner="a", now=NOW + 1, lease_s=30) is None
         assert isinstance(claim(world, "one", "b", now=NOW + 1, hop=1), Won)
 
+    def test_the_flows_attempt_outlives_leases_and_moves_only_when_a_release_says_so(self, world, make):
+        world.runs.create_run(make.run("one"))
+        assert claim(world, "one", "a").lease.flow_attempt == 1
+        world.runs.release_lease("one", owner="b", flow_attempt=9)
+        world.runs.release_lease("one", owner="a", flow_attempt=2)
+        assert claim(world, "one", "b", hop=1).lease.flow_attempt == 2
+        assert world.runs.renew_lease("one", owner="b", now=NOW + 1, lease_s=30).flow_attempt == 2
+        world.runs.release_lease("one", owner="b")
+        assert claim(world, "one", "c", hop=2).lease.flow_attempt == 2
+        assert claim(world, "one", "d", now=NOW + 99, hop=2).lease.flow_attempt == 2
+        assert world.runs.get_lease("one").flow_attempt == 2
+
     def test_releasing_what_is_not_ours_does_nothing(self, world, make):
         world.runs.create_run(make.run("one"))
         won = claim(world, "one", "a")

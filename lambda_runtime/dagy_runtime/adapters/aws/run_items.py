@@ -172,11 +172,15 @@ class RunItems:
         return Problem(**self._packing.unpacked(item["problem"])) if "problem" in item else None
 
 
-def lease(run_id: str, item: Item | None) -> Lease | None:
-    """None when nobody holds the run."""
-    if item is None or "owner" not in item:
-        return None
-    return Lease(run_id, item["owner"], float(item["until"]), item.get("is_cancel_requested", False))
+def read_lease(run_id: str, item: Item) -> Lease:
+    """Of an item that has an owner: without one, nobody holds the run."""
+    return Lease(
+        run_id,
+        item["owner"],
+        float(item["until"]),
+        item.get("is_cancel_requested", False),
+        int(item.get("flow_attempt", 1)),
+    )
 
 
 def artifact(data: Item) -> ArtifactRef:

@@ -25,7 +25,7 @@ from dagy_runtime.adapters.aws.attributes import Item
 from dagy_runtime.adapters.aws.journal import DynamoJournal
 from dagy_runtime.adapters.aws.lists import FILTERED_PAGE_SIZE, page
 from dagy_runtime.adapters.aws.packing import Packing
-from dagy_runtime.adapters.aws.run_items import RunItems, lease, of_result
+from dagy_runtime.adapters.aws.run_items import RunItems, of_result, read_lease
 from dagy_runtime.adapters.aws.table import Put, Refused, Table, Update, setting
 from dagy_runtime.adapters.aws.tasks import DynamoTasks
 from dagy_runtime.adapters.cursors import decode_cursor, list_id
@@ -89,16 +89,19 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
             values={":owner": owner, ":until": now + lease_s, ":now": now},
         )
         if isinstance(taken, Refused):
-            return (
-                Lost(run, lease(run_id, taken.found)) if "owner" in (taken.found or {}) else self._lost_at_end(run_id)
-            )
-        claimed = rules.claimed(run, now=now, hop=hop)
-        if claimed != run and not self._store_claim(claimed):
+            if taken.found and "owner" in taken.found:
+                return Lost(run, read_lease(run_id, taken.found))
             return self._lost_at_end(run_id)
-        return Won(claimed, Lease(run_id, owner, now + lease_s, taken.get("is_cancel_requested", False)))
+        # Read again: others may have claimed it, and handed it on, before the lease became ours.
+        run = self.get_run(run_id) or run
+        claimed = rules.claimed(run, now=now, hop=hop)
+        if run.status not in rules.CLAIMABLE or (claimed != run and not self._store_claim(claimed)):
+            return self._lost_at_end(run_id)
+        return Won(claimed, read_lease(run_id, taken))
 
     def get_lease(self, run_id: str) -> Lease | None:
-        return lease(run_id, self._table.get(schema.lease_key(run_id)))
+        item = self._table.get(schema.lease_key(run_id))
+        return read_lease(run_id, item) if item and "owner" in item else None
 
     def renew_lease(self, run_id: str, *, owner: str, now: float, lease_s: float) -> Lease | None:
         renewed = self._table.update(
@@ -107,12 +110,12 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
             when="#owner = :owner",
             values={":owner": owner, ":until": now + lease_s},
         )
-        return None if isinstance(renewed, Refused) else lease(run_id, renewed)
+        return None if isinstance(renewed, Refused) else read_lease(run_id, renewed)
 
-    def release_lease(self, run_id: str, *, owner: str) -> None:
-        self._table.update(
-            schema.lease_key(run_id), "REMOVE #owner, #until", when="#owner = :owner", values={":owner": owner}
-        )
+    def release_lease(self, run_id: str, *, owner: str, flow_attempt: int | None = None) -> None:
+        kept = {} if flow_attempt is None else {":flow_attempt": flow_attempt}
+        change = ("SET #flow_attempt = :flow_attempt " if kept else "") + "REMOVE #owner, #until"
+        self._table.update(schema.lease_key(run_id), change, when="#owner = :owner", values={":owner": owner, **kept})
 
     def finish_run(
         self,
@@ -124,7 +127,7 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
         problem: Problem | None = None,
         result: ResultRef | None = None,
     ) -> Run | None:
-        """A repeat with the same owner, status and time is the same end, and finishes what a crash left of it."""
+        """A repeat with the same owner, status and time is the same end."""
         token = f"{owner or ''}|{status}|{ended_at}"
         end = {
             "status": status,
@@ -150,15 +153,16 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
             ]
         )
         run_item = self._table.get(schema.run_key(run_id))
-        if run_item is None or (refused and run_item.get("ended_by") != token):
+        if run_item is None:
             return None
-        self.cancel_open_tasks(run_id, run_status=status, ended_at=ended_at)
-        return self._run_items.run(run_item)
+        run = self._with_no_task_open(self._run_items.run(run_item))
+        return None if refused and run_item.get("ended_by") != token else run
 
     def request_cancel(self, run_id: str) -> Run | None:
         run = self.get_run(run_id)
         if run is not None:
             self._table.update(schema.lease_key(run_id), "SET #is_cancel_requested = :true", values={":true": True})
+            self._with_no_task_open(run)
         return run
 
     def _store_claim(self, run: Run) -> bool:
@@ -175,10 +179,13 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
         return self._lost(self.get_run(run_id))
 
     def _lost(self, run: Run | None) -> Lost:
-        """Whoever comes for a run that has ended may be the repeat of one that crashed while ending it."""
-        if run is not None and run.status.is_final and run.ended_at is not None:
+        return Lost(None if run is None else self._with_no_task_open(run), None)
+
+    def _with_no_task_open(self, run: Run) -> Run:
+        """Whoever comes for a run that has ended may be the first since one that crashed while ending it."""
+        if run.status.is_final and run.ended_at is not None:
             self.cancel_open_tasks(run.id, run_status=run.status, ended_at=run.ended_at)
-        return Lost(run, None)
+        return run
 
     def _made_before(self, run: Run, found: Item | None, token: str) -> Created | Existed:
         if found is None or found["created_by_call"] == token:

@@ -23,12 +23,13 @@ class _Record:
     run: Run
     lease: Lease | None = None
     is_cancel_requested: bool = False
+    flow_attempt: int = 1
     ended_by: tuple[str | None, Status, str] | None = None
     tasks: dict[str, TaskRun] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
 
     def take(self, owner: str, until: float) -> Lease:
-        self.lease = Lease(self.run.id, owner, until, self.is_cancel_requested)
+        self.lease = Lease(self.run.id, owner, until, self.is_cancel_requested, self.flow_attempt)
         return self.lease
 
     def is_owned_by(self, owner: str) -> bool:
@@ -122,11 +123,12 @@ class MemoryRunStore:
             record = self._records.get(run_id)
             return record.take(owner, now + lease_s) if record and record.is_owned_by(owner) else None
 
-    def release_lease(self, run_id: str, *, owner: str) -> None:
+    def release_lease(self, run_id: str, *, owner: str, flow_attempt: int | None = None) -> None:
         with self._lock:
             record = self._records.get(run_id)
             if record and record.is_owned_by(owner):
                 record.lease = None
+                record.flow_attempt = flow_attempt or record.flow_attempt
 
     def finish_run(
         self,
@@ -148,6 +150,7 @@ class MemoryRunStore:
                 return record.run
             is_ours = record.is_free(to_epoch(ended_at)) if owner is None else record.is_owned_by(owner)
             if record.run.status not in sources or not is_ours:
+                record.cancel_leftovers()
                 return None
             record.run = rules.ended(record.run, status=status, ended_at=ended_at, problem=problem, result=result)
             record.ended_by = (owner, status, ended_at)
@@ -163,6 +166,7 @@ class MemoryRunStore:
             record.is_cancel_requested = True
             if record.lease:
                 record.lease = replace(record.lease, is_cancel_requested=True)
+            record.cancel_leftovers()
             return record.run
 
     def put_tasks(self, run_id: str, tasks: Sequence[TaskRun]) -> None:
