@@ -40,7 +40,7 @@ def tell_line(error: InvalidFlow) -> None:
     Dagy's, Python's or a library's: `flow.py:12: Task 'load' was given a generator`.
     """
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_the_authors(Path(frame.filename))]
-    if frames:
+    if frames and error.args == (error.message, error.hint):  # else it is about a file, and says which
         error.message = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}: {error.message}"
         error.args = (error.message, error.hint)
 
