@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Union
 
+from dagy.core.offer import MAX_ARTIFACT_BYTES
 from dagy.core.sizes import Size
 from dagy.core.states import Status
 from dagy_runtime.messages import Message
@@ -263,10 +264,12 @@ class Blobs(Protocol):
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         """Keys with that prefix, in order, those above `after`."""
 
-    def find_artifact(self, bucket: str, key: str, version_id: str | None) -> ArtifactRef | None:
+    def find_artifact(
+        self, bucket: str, key: str, version_id: str | None, *, max_bytes: int = MAX_ARTIFACT_BYTES
+    ) -> ArtifactRef | None:
         """What stands there, with the SHA-256 the store itself computed of it; None when there is nothing.
 
-        Raises: InvalidInput when `bucket` is not this stage's.
+        Raises: InvalidInput when `bucket` is not this stage's, or it is larger than `max_bytes`; it is not read then.
         """
 
     def presigned_get(self, key: str, *, expires_s: int) -> str:

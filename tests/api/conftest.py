@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pytest
 
+from dagy.core.sizes import Size
 from dagy.core.spec import FlowSpec, TaskRunSpec, TaskSpec
 from dagy_runtime.adapters.memory import FakeClock, world
 from dagy_runtime.api.app import create_app
@@ -135,10 +136,10 @@ class Stage:
         return self.client("developer").post("/v1/flows", body)
 
 
-def make_stage(**overrides: Any) -> Stage:
+def make_stage(sizes: Sequence[Size] = tuple(Size), **overrides: Any) -> Stage:
     clock = FakeClock()
     ports = world(clock=clock, **overrides)
-    return Stage(ports, clock, create_app(ports, stage="test", version="9.9.9"))
+    return Stage(ports, clock, create_app(ports, stage="test", version="9.9.9", sizes=sizes))
 
 
 def make_spec(name: str = "etl", version: str = "1.0", parameters: list[dict[str, Any]] | None = None) -> FlowSpec:

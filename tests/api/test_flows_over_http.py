@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dagy.core.offer import MAX_ARTIFACT_BYTES
 from dagy.core.spec import FlowSpec, TaskRunSpec
 from dagy_runtime.api.wire import MAX_BODY_BYTES
 
@@ -122,6 +123,14 @@ def test_the_artifact_must_be_there_in_this_bucket_with_that_hash(
     assert reply.status == status
     assert words in f"{reply.error['message']} {reply.error['hint']}"
     assert stage.client().get("/v1/flows").json()["items"] == []
+
+
+def test_an_artifact_larger_than_250_mib_is_refused(stage: Any, spec: Spec) -> None:
+    artifact = stage.upload()
+    stage.ports.blobs.put(artifact["key"], bytes(MAX_ARTIFACT_BYTES + 1))
+    reply = stage.client("developer").post("/v1/flows", {"flow_spec": spec().to_dict(), "artifact": artifact})
+    assert MAX_ARTIFACT_BYTES == 250 * 2**20
+    assert reply.status == 422 and "262,144,001 bytes, more than 262,144,000" in reply.error["message"]
 
 
 def test_the_artifacts_s3_version_is_pinned(stage: Any, spec: Spec) -> None:

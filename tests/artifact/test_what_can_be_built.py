@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dagy.artifact import LocalArtifact, build_artifact, load_target, read_artifact
+from dagy.artifact.packing import pack
 from dagy.core.errors import InvalidFlow, InvalidInput, ValueNotKnown
 
 Build = Callable[..., LocalArtifact]
@@ -240,3 +241,11 @@ def test_a_script_that_builds_itself_is_shipped_under_its_own_name(write: Write,
 
     assert done.stdout.split() == ["etl:doubling", "etl:double"]
     assert read_artifact(folder / "out" / "artifact.zip").metadata.source == "etl.py"
+
+
+def test_a_zip_that_no_stage_would_take_is_not_built() -> None:
+    files = {"flow.py": b"x = 1\n"}
+    size_bytes = len(pack(files, spec={}, metadata={}))
+    assert len(pack(files, spec={}, metadata={}, max_bytes=size_bytes)) == size_bytes
+    with pytest.raises(InvalidFlow, match=f"a zip of {size_bytes} bytes"):
+        pack(files, spec={}, metadata={}, max_bytes=size_bytes - 1)

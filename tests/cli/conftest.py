@@ -25,6 +25,7 @@ import pytest
 from moto import mock_aws
 
 from dagy.config import write_profile
+from dagy.core.sizes import Size
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_cli.root import run
@@ -228,14 +229,20 @@ def manifest(stage: Stage) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def stage(home: Path, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def sizes() -> tuple[Size, ...]:
+    """The sizes that stage `dev` has functions for."""
+    return tuple(Size)
+
+
+@pytest.fixture
+def stage(home: Path, s3: Any, sizes: tuple[Size, ...], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage `dev` with nothing in it, and the profile `dev` that points to it. Its bucket is named in the
     environment, because moto takes seconds to load SSM.
     """
     monkeypatch.setenv("DAGY_ARTIFACT_BUCKET", BUCKET)
     ports = world(clock=SystemClock(), ids=RandomIds(), blobs=S3Blobs(Clients({"AWS_REGION": "us-east-1"}), BUCKET))
     stage = Stage("", ports, s3)
-    with serving(create_app(ports, stage="dev", version="0.1.0"), stage.asked) as url:
+    with serving(create_app(ports, stage="dev", version="0.1.0", sizes=sizes), stage.asked) as url:
         stage.url = url
         write_profile("dev", api_url=url, stage="dev", region="us-east-1", table_format="plain", api_key=stage.key())
         yield stage

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from dagy.core.sizes import Size
+
 BUCKET = "dagy-artifacts-123456789012-us-east-1"
 FROM_ENV = {"DAGY_ARTIFACT_BUCKET": "from-env"}
 Write = Callable[..., str]
@@ -210,6 +212,45 @@ def test_bad_input_is_refused_and_nothing_is_written(
     assert "Traceback" not in said.stderr
     assert stage.uploads == 0
     assert stage.ports.registry.latest_flow("etl") is None
+
+
+ON_ECS = """\
+from dagy import flow, task
+
+@task(executor="ecs")
+def work():
+    return 1
+
+@flow
+def etl():
+    return work()
+"""
+
+
+@pytest.mark.parametrize("sizes", [(Size.NANO, Size.SMALL)])
+@pytest.mark.parametrize(
+    "source, options, message",
+    [
+        pytest.param(None, ["--execution-mode", "xlarge"], "Stage 'dev' has no size 'xlarge'", id="a size"),
+        pytest.param(
+            None, ["--execution-mode", "task-isolated"], "Isolation 'task-isolated' is not available", id="an isolation"
+        ),
+        pytest.param(None, ["--default-executor", "ecs"], "Executor 'ecs' is not available yet", id="an executor"),
+        pytest.param(ON_ECS, [], "Task 'work' wants executor 'ecs'", id="a task's executor"),
+    ],
+)
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["for good", "dry run"])
+def test_what_the_stage_does_not_have_is_refused_before_anything_is_uploaded(
+    dagy: Any, stage: Any, project: Write, source: str | None, options: list[str], message: str, dry: list[str]
+) -> None:
+    target = f"{project(source) if source else project()}:etl"
+
+    said = dagy("deploy", target, *options, *dry, expect=None)
+
+    assert said.code in (2, 7)
+    assert message in said.stderr
+    assert stage.uploads == 0
+    assert [line.split()[0] for line in stage.asked] == ["GET"] * len(stage.asked)
 
 
 def test_a_pinned_version_cannot_be_deployed_as_another(dagy: Any, stage: Any, project: Write) -> None:

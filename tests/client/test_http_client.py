@@ -287,6 +287,7 @@ def test_every_route_of_the_client_exists_in_the_api() -> None:
     artifact = m.ArtifactModel(bucket="b", key="k", sha256="s")
     calls = [
         lambda: client.register_flow(m.FlowRegisterRequest(flow_spec={}, artifact=artifact)),
+        lambda: client.stage(),
         lambda: client.get_flow("X", "X"),
         lambda: client.list_flows(),
         lambda: client.put_deployment(m.DeploymentRequest(name="X", flow_name="X", flow_version="X")),

@@ -67,6 +67,13 @@ def test_an_artifact_that_is_not_there_is_none(world, version_id):
         assert world.blobs.find_artifact(world.blobs.bucket, "other", version_id) is None
 
 
+def test_an_artifact_that_is_too_large_is_refused_before_it_is_read(world):
+    world.blobs.put("artifacts/a.zip", b"zip")
+    assert world.blobs.find_artifact(world.blobs.bucket, "artifacts/a.zip", None, max_bytes=3).size_bytes == 3
+    with pytest.raises(InvalidInput, match="3 bytes, more than 2"):
+        world.blobs.find_artifact(world.blobs.bucket, "artifacts/a.zip", None, max_bytes=2)
+
+
 def test_another_bucket_is_refused(world):
     with pytest.raises(InvalidInput, match="not-ours"):
         world.blobs.find_artifact("not-ours", "k", None)

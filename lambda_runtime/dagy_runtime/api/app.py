@@ -6,6 +6,7 @@ in a worker thread.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
@@ -16,9 +17,11 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
+from dagy.core.sizes import Size
 from dagy_runtime.api.errors import BodyTooLarge, NoSuchRoute
 from dagy_runtime.api.handling import Answer, Arrived, Service
 from dagy_runtime.api.routes import BASE, ROUTES, Route
+from dagy_runtime.api.supported import offer
 from dagy_runtime.ports import Ports
 
 SECURITY_HEADERS: Final = {
@@ -30,9 +33,18 @@ SECURITY_HEADERS: Final = {
 }
 
 
-def create_app(ports: Ports, *, stage: str, version: str, routes: tuple[Route, ...] = ROUTES) -> Starlette:
-    """The API over these ports. Starts nothing and needs no lifespan."""
-    service = Service(ports, stage=stage, version=version)
+def create_app(
+    ports: Ports,
+    *,
+    stage: str,
+    version: str,
+    sizes: Sequence[Size] = tuple(Size),
+    routes: tuple[Route, ...] = ROUTES,
+) -> Starlette:
+    """The API over these ports. `sizes` are those that the stage has functions for. Starts nothing and needs no
+    lifespan.
+    """
+    service = Service(ports, offer(stage, sizes), version=version)
     by_path = groupby(sorted(routes, key=_path), key=_path)
     paths = [
         StarletteRoute(f"{BASE}{path}", endpoint=_Path(service, {route.method: route for route in group}))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dagy.client.models import Response
+from dagy.core.offer import Offer
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Role
 
@@ -29,7 +30,7 @@ class Context:
     """One request. `idempotency_key` is the header's value, checked for form."""
 
     ports: Ports
-    stage: str
+    offer: Offer
     version: str
     request_id: str
     caller: Caller

@@ -98,7 +98,7 @@ def delete_deployment(ctx: Context, *, name: str) -> None:
 
 
 def _decided(ctx: Context, current: Deployment | None, change: Change, name: str, flow: FlowVersion) -> Deployment:
-    return decide(current, change, name=name, flow=flow, now=ctx.ports.clock.now())
+    return decide(current, change, name=name, flow=flow, offer=ctx.offer, now=ctx.ports.clock.now())
 
 
 def _store(ctx: Context, name: str, decided: Callable[[Deployment | None], Deployment]) -> Deployment:

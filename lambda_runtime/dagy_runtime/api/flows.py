@@ -25,7 +25,7 @@ MAX_NAMESPACE: Final = 255
 
 def register_flow(ctx: Context, body: m.FlowRegisterRequest) -> m.FlowRegisterResponse:
     """Everything is checked before anything is written; a repeat registers the same again."""
-    spec = checked_spec(body.flow_spec)
+    spec = checked_spec(body.flow_spec, ctx.offer)
     current = ctx.ports.registry.get_flow(spec.name, spec.version)
     now = to_iso(ctx.ports.clock.now())
     flow = FlowVersion(
@@ -74,7 +74,9 @@ def _uploaded(ctx: Context, given: m.ArtifactModel) -> ArtifactRef:
         raise InvalidInput(
             f"An artifact cannot be at {given.key[:100]!r}", "Data of runs are there: upload it with another prefix."
         )
-    found = ctx.ports.blobs.find_artifact(given.bucket, given.key, given.version_id)
+    found = ctx.ports.blobs.find_artifact(
+        given.bucket, given.key, given.version_id, max_bytes=ctx.offer.max_artifact_bytes
+    )
     where = f"s3://{given.bucket}/{given.key}"
     if found is None:
         raise NotFound("artifact", where, "Upload it first, then register it; `dagy deploy` does both.")

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from dagy.core.errors import DagyError, Forbidden, InvalidInput, Unauthenticated
+from dagy.core.offer import Offer
 from dagy_runtime.api.context import NOBODY, Already, Caller, Context
 from dagy_runtime.api.errors import MethodNotAllowed, told
 from dagy_runtime.api.routes import Route
@@ -51,8 +52,8 @@ class Answer:
 class Service:
     """Handles requests over one world. Thread-safe."""
 
-    def __init__(self, ports: Ports, *, stage: str, version: str) -> None:
-        self._ports, self._stage, self._version = ports, stage, version
+    def __init__(self, ports: Ports, offer: Offer, *, version: str) -> None:
+        self._ports, self._offer, self._version = ports, offer, version
 
     def handle(self, route: Route, arrived: Arrived) -> Answer:
         """Always an answer, never an exception. Writes one line to the log."""
@@ -64,7 +65,7 @@ class Service:
                 _check_role(caller, route.role)
             context = Context(
                 ports=self._ports,
-                stage=self._stage,
+                offer=self._offer,
                 version=self._version,
                 request_id=request_id,
                 caller=caller,

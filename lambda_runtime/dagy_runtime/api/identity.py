@@ -1,4 +1,4 @@
-"""Who is asking, and whether anybody answers."""
+"""Who is asking, whom they ask, and whether anybody answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dagy_runtime.api.context import Context
 
 def health(ctx: Context) -> m.HealthResponse:
     """Open to everyone, so it tells nothing but this."""
-    return m.HealthResponse(status="ok", version=ctx.version, stage=ctx.stage)
+    return m.HealthResponse(status="ok", version=ctx.version, stage=ctx.offer.stage)
 
 
 def whoami(ctx: Context) -> m.WhoamiResponse:
@@ -19,5 +19,18 @@ def whoami(ctx: Context) -> m.WhoamiResponse:
         name=caller.name,
         role=caller.role.value if caller.role else "none",
         expires_at=caller.expires_at,
-        stage=ctx.stage,
+        stage=ctx.offer.stage,
+    )
+
+
+def stage(ctx: Context) -> m.StageResponse:
+    offer = ctx.offer
+    return m.StageResponse(
+        stage=offer.stage,
+        version=ctx.version,
+        sizes=[size.value for size in offer.sizes],
+        isolations=[isolation.value for isolation in offer.isolations],
+        executors=[executor.value for executor in offer.executors],
+        has_packages=offer.has_packages,
+        max_artifact_bytes=offer.max_artifact_bytes,
     )

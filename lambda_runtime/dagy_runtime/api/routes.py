@@ -48,6 +48,7 @@ _VIEWER, _DEVELOPER, _ADMIN = Role.VIEWER, Role.DEVELOPER, Role.ADMIN
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/health", identity.health, m.HealthResponse, None, "Whether the API answers"),
     Route("GET", "/whoami", identity.whoami, m.WhoamiResponse, _VIEWER, "Who is asking, with which role"),
+    Route("GET", "/stage", identity.stage, m.StageResponse, _VIEWER, "What this stage can carry out"),
     # --- flows
     Route(
         "POST", "/flows", flows.register_flow, m.FlowRegisterResponse, _DEVELOPER,

@@ -8,7 +8,7 @@ from typing import Final
 from dagy.client import models as m
 from dagy.core.errors import Conflict, InvalidInput, NotFound
 from dagy.core.names import checked_name
-from dagy.core.sizes import DEFAULT_ISOLATION
+from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE
 from dagy.core.states import RUN_TRANSITIONS, Status
 from dagy.parameters import check_values
 from dagy_runtime.api import views
@@ -17,7 +17,6 @@ from dagy_runtime.api.context import Already, Context
 from dagy_runtime.api.pages import fitting
 from dagy_runtime.api.queries import EventQuery, LogQuery, PageQuery, RunQuery
 from dagy_runtime.api.settings import read_mode
-from dagy_runtime.api.supported import check_runnable
 from dagy_runtime.engine.cancel import cancel_run as engine_cancel
 from dagy_runtime.engine.logs import read_logs
 from dagy_runtime.engine.results import load_result
@@ -34,7 +33,8 @@ def create_run(ctx: Context, body: m.RunRequest) -> m.RunResponse | Already:
     flow, deployment = _what_to_run(ctx, body)
     mode = read_mode(body.execution_mode)
     default = deployment.isolation if deployment else DEFAULT_ISOLATION
-    check_runnable(isolation=mode.isolation or default, executor=None)
+    ctx.offer.check_size(mode.size or (deployment.size if deployment else DEFAULT_SIZE))
+    ctx.offer.check_settings(mode.isolation or default, None)
     if not 1 <= body.max_workers <= MAX_WORKERS:
         raise InvalidInput(f"max_workers {body.max_workers} is out of range", f"1–{MAX_WORKERS}.")
     defaults = deployment.parameters if deployment else {}

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from dagy.client.models import DeploymentRequest, DeploymentSettingsRequest
 from dagy.core.errors import InvalidInput, InvalidSchedule, UnknownParameter
+from dagy.core.offer import Offer
 from dagy.core.sizes import (
     DEFAULT_ISOLATION,
     DEFAULT_SIZE,
@@ -24,7 +25,6 @@ from dagy.core.timestamps import to_iso
 from dagy.parameters import check_values
 from dagy.schedules import DEFAULT_TIMEZONE, checked_timezone, parse_schedule
 from dagy_runtime.api.checks import checked_tags
-from dagy_runtime.api.supported import check_runnable
 from dagy_runtime.values import Deployment, DeploymentStatus, FlowVersion, ScheduleSpec
 
 _SAME_MODE: Final = ExecutionMode()
@@ -86,8 +86,12 @@ def read_mode(execution_mode: str | Sequence[str] | None, isolation: str | None 
     return parse_execution_modes((*words, *([isolation] if isolation is not None else [])))
 
 
-def decide(current: Deployment | None, change: Change, *, name: str, flow: FlowVersion, now: float) -> Deployment:
+def decide(
+    current: Deployment | None, change: Change, *, name: str, flow: FlowVersion, offer: Offer, now: float
+) -> Deployment:
     """The deployment to store; its `deployment_version` is still the current one's.
+
+    A size that the stage has no more may stay, or a deployment that has it could not even be paused.
 
     Raises: InvalidInput (or one of its kinds) for the first setting that cannot be.
     """
@@ -106,7 +110,9 @@ def decide(current: Deployment | None, change: Change, *, name: str, flow: FlowV
         parameters=_chosen(base.parameters, change.parameters, dict, {}),
         packages=_chosen(base.packages, change.packages, tuple, ()),
     )
-    check_runnable(isolation=planned.isolation, executor=planned.default_executor, packages=planned.packages)
+    if current is None or change.mode.size is not None:
+        offer.check_size(planned.size)
+    offer.check_settings(planned.isolation, planned.default_executor, packages=planned.packages)
     _check_parameters(planned, flow)
     return planned
 

@@ -10,9 +10,9 @@ import msgspec
 from dagy.core.errors import DependencyCycleError, InvalidFlow
 from dagy.core.graph import topological_order
 from dagy.core.names import checked_name
+from dagy.core.offer import Offer
 from dagy.core.sizes import Executor
 from dagy.core.spec import FlowSpec
-from dagy_runtime.api.supported import EXECUTORS
 
 _TASK_RUN_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,119}"
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
@@ -56,7 +56,7 @@ class _Spec(msgspec.Struct):
     parameters: List[_Parameter]
 
 
-def checked_spec(data: Any) -> FlowSpec:
+def checked_spec(data: Any, offer: Offer) -> FlowSpec:
     """Fields that a newer Dagy may have added are ignored.
 
     Raises: InvalidFlow or InvalidInput naming what is wrong; for a cycle, its task runs.
@@ -68,7 +68,8 @@ def checked_spec(data: Any) -> FlowSpec:
     spec = FlowSpec.from_dict(data)
     checked_name("flow name", spec.name)
     checked_name("flow version", spec.version)
-    _check_tasks(spec, shape)
+    _check_tasks(shape)
+    offer.check_spec(spec)
     try:
         topological_order(spec.task_runs)
     except DependencyCycleError as error:
@@ -79,22 +80,15 @@ def checked_spec(data: Any) -> FlowSpec:
     return spec
 
 
-def _check_tasks(spec: FlowSpec, shape: _Spec) -> None:
+def _check_tasks(shape: _Spec) -> None:
     for name, task in shape.tasks.items():
         if task.name != name:
             raise InvalidFlow(f"Task '{name[:100]}' of the flow spec calls itself {task.name[:100]!r}")
         checked_name("task name", name)
-        _check_executor(task.default_executor, f"Task '{name}'")
     ids = {run.id for run in shape.task_runs}
     for run in shape.task_runs:
         if not re.fullmatch(_TASK_RUN_ID, run.id) or ".." in run.id:
             raise InvalidFlow(f"Invalid task run id {run.id[:120]!r}", "Ids are <task name>-<n>.")
-        _check_executor(run.executor, f"Task run '{run.id}'")
     for source, target in shape.edges:
         if source not in ids or target not in ids:
             raise InvalidFlow(f"An edge of the flow spec leads nowhere: {source[:120]!r} → {target[:120]!r}")
-
-
-def _check_executor(executor: Executor | None, who: str) -> None:
-    if executor is not None and executor not in EXECUTORS:
-        raise InvalidFlow(f"{who} wants executor '{executor}', which is not available yet", "Use 'lambda' or none.")

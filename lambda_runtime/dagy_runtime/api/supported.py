@@ -1,30 +1,18 @@
-"""What this version of Dagy can carry out. The rest of the vocabulary is refused here, and only here, until the
-engine has it: a setting that is accepted and then ignored would be worse than none.
-"""
+"""What this version of Dagy can carry out on a stage. The rest of the vocabulary is refused until the engine has it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from dagy.core.errors import InvalidInput
-from dagy.core.sizes import Executor, Isolation
-
-ISOLATIONS: Final = frozenset({Isolation.IN_PROCESS})
-EXECUTORS: Final = frozenset({Executor.LAMBDA})
+from dagy.core.offer import Offer
+from dagy.core.sizes import Executor, Isolation, Size
 
 
-def check_runnable(*, isolation: Isolation, executor: Executor | None, packages: Sequence[str] = ()) -> None:
-    """Raises: InvalidInput saying what to use instead."""
-    if isolation not in ISOLATIONS:
-        raise InvalidInput(
-            f"Isolation '{isolation}' is not available yet", "Use 'in-process'. It comes with the task engine."
-        )
-    if executor is not None and executor not in EXECUTORS:
-        raise InvalidInput(
-            f"Executor '{executor}' is not available yet", "Use 'lambda'. It comes with the task engine."
-        )
-    if packages:
-        raise InvalidInput(
-            "Dependency packages are not available yet", "Put pure Python modules next to the flow; they are included."
-        )
+def offer(stage: str, sizes: Sequence[Size]) -> Offer:
+    return Offer(
+        stage,
+        sizes=tuple(size for size in Size if size in sizes),
+        isolations=(Isolation.IN_PROCESS,),
+        executors=(Executor.LAMBDA,),
+        has_packages=False,
+    )

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dagy.artifact.metadata import MANIFEST_NAME, METADATA_NAME, OWN_NAMES, SPEC_NAME, FileEntry, manifest_to_dict
 from dagy.core.errors import InvalidFlow
+from dagy.core.offer import MAX_ARTIFACT_BYTES
 
 MAX_MEMBERS: Final = 10_000
 MAX_UNPACKED_BYTES: Final = 512 * 1024 * 1024
@@ -26,10 +27,17 @@ _LEVEL: Final = 6
 _UNIX: Final = 3
 
 
-def pack(files: Mapping[str, bytes], *, spec: Mapping[str, Any], metadata: Mapping[str, Any]) -> bytes:
+def pack(
+    files: Mapping[str, bytes],
+    *,
+    spec: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    max_bytes: int = MAX_ARTIFACT_BYTES,
+) -> bytes:
     """A zip of `files` by their paths inside it, with the spec, the metadata and a manifest of all of them.
 
-    Raises: InvalidFlow when a path is one of Dagy's own, two differ only by case, or it all is too large.
+    Raises: InvalidFlow when a path is one of Dagy's own, two differ only by case, or it all is too large, packed or
+    unpacked.
     """
     _check(files)
     members = {**files, SPEC_NAME: _json(spec), METADATA_NAME: _json(metadata)}
@@ -41,6 +49,12 @@ def pack(files: Mapping[str, bytes], *, spec: Mapping[str, Any], metadata: Mappi
             member = zipfile.ZipInfo(path, _MOMENT)
             member.create_system, member.external_attr = _UNIX, _PERMISSIONS
             archive.writestr(member, data, _compression(data), _LEVEL)
+    packed_bytes = buffer.tell()
+    if packed_bytes > max_bytes:
+        raise InvalidFlow(
+            f"The artifact would be a zip of {packed_bytes:,} bytes",
+            f"At most {max_bytes:,}: read large data from S3 instead.",
+        )
     return buffer.getvalue()
 
 

@@ -179,6 +179,9 @@ class DagyClient:
     def whoami(self) -> m.WhoamiResponse:
         return self._get("/whoami", m.WhoamiResponse)
 
+    def stage(self) -> m.StageResponse:
+        return self._get("/stage", m.StageResponse)
+
     def health(self) -> m.HealthResponse:
         return self._get("/health", m.HealthResponse)
 

@@ -335,6 +335,18 @@ class WhoamiResponse(Response):
     stage: str
 
 
+class StageResponse(Response):
+    """What the stage can carry out. A setting that is not among these is refused."""
+
+    stage: str
+    version: str
+    sizes: List[str]
+    isolations: List[str]
+    executors: List[str]
+    has_packages: bool
+    max_artifact_bytes: int
+
+
 class HealthResponse(Response):
     status: str
     version: str

@@ -14,6 +14,7 @@ from dagy.core.errors import APIError
 from dagy.deploy.candidate import Candidate
 from dagy.deploy.carry_out import Doer, Executor, Report, Shower, StepDone
 from dagy.deploy.destination import Store
+from dagy.deploy.offering import check_offer, offer_of
 from dagy.deploy.options import DeployOptions, check
 from dagy.deploy.plan import Deployed, Plan, Register, Upload, make_plan, target_version
 from dagy.schedules import parse_schedule
@@ -56,12 +57,15 @@ def deploy_candidate(
     Without a client only the artifact is uploaded. A repeat changes nothing. Two deploys at once: flow and deployment
     end as one of them left them.
 
-    Raises: InvalidInput and ArtifactMismatch before anything was written; APIError, and what `dagy.aws.translated`
+    Raises: InvalidInput, InvalidFlow and ArtifactMismatch before anything was written, also for what this stage does
+    not have; APIError, and what `dagy.aws.translated`
     raises, with the steps reported so far done.
     """
     check(options, now=now())
     deployed = _look(candidate, options, client)
     plan = make_plan(candidate, deployed, options)
+    if client is not None and plan.steps and (answer := _if_there(client.stage)):
+        check_offer(offer_of(answer), candidate, plan)
     if plan.changes:
         report(StepDone("Changed", " · ".join(plan.changes)))
     executor: Executor = Shower(store) if is_dry_run else Doer(store, client)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from dagy.core.errors import InvalidInput, NotFound
+from dagy.core.offer import MAX_ARTIFACT_BYTES, check_artifact_bytes
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.errors import error_code, translated
 from dagy_runtime.values import ArtifactRef
@@ -75,13 +76,16 @@ class S3Blobs:
             request["ContinuationToken"] = answer["NextContinuationToken"]
         return keys
 
-    def find_artifact(self, bucket: str, key: str, version_id: str | None) -> ArtifactRef | None:
+    def find_artifact(
+        self, bucket: str, key: str, version_id: str | None, *, max_bytes: int = MAX_ARTIFACT_BYTES
+    ) -> ArtifactRef | None:
         """Reads the whole object when it was uploaded without a SHA-256, or in parts, whose checksum is not its own."""
         if bucket != self.bucket:
             raise InvalidInput(f"'{bucket}' is not this stage's bucket", f"Upload to '{self.bucket}'.")
         head = self._head(key, version_id)
         if head is None:
             return None
+        check_artifact_bytes(head["ContentLength"], max_bytes)
         version = _version(head) or version_id
         checksum = head.get("ChecksumSHA256", "")
         if checksum and "-" not in checksum and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":

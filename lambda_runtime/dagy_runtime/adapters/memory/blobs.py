@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dagy.core.errors import InvalidInput, NotFound
+from dagy.core.offer import MAX_ARTIFACT_BYTES, check_artifact_bytes
 from dagy_runtime.values import ArtifactRef
 
 
@@ -46,12 +47,15 @@ class MemoryBlobs:
             keys = sorted(key for key in self._versions if key.startswith(prefix))
         return [key for key in keys if after is None or key > after][:limit]
 
-    def find_artifact(self, bucket: str, key: str, version_id: str | None) -> ArtifactRef | None:
+    def find_artifact(
+        self, bucket: str, key: str, version_id: str | None, *, max_bytes: int = MAX_ARTIFACT_BYTES
+    ) -> ArtifactRef | None:
         if bucket != self.bucket:
             raise InvalidInput(f"'{bucket}' is not this stage's bucket", f"Upload to '{self.bucket}'.")
         version = self._find(key, version_id)
         if version is None:
             return None
+        check_artifact_bytes(len(version.data), max_bytes)
         sha256 = hashlib.sha256(version.data).hexdigest()
         return ArtifactRef(bucket, key, sha256, version.id, len(version.data))
 

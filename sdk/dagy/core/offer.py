@@ -1,0 +1,79 @@
+"""What a stage can carry out of all that can be asked for. A setting that was accepted and then ignored would be worse
+than none, so both ends look here: the API before it writes, a deploy before it uploads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dagy.core.errors import InvalidFlow, InvalidInput
+from dagy.core.sizes import Executor, Isolation, Size
+from dagy.core.spec import FlowSpec
+
+MAX_ARTIFACT_BYTES: Final = 250 * 1024 * 1024
+"""Of the zip. A runtime function keeps it on its disk beside what it unpacks to and the results of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one stage has. Its methods raise for the first thing it has not, saying what to use instead."""
+
+    stage: str
+    sizes: tuple[Size, ...]
+    isolations: tuple[Isolation, ...]
+    executors: tuple[Executor, ...]
+    has_packages: bool
+    max_artifact_bytes: int = MAX_ARTIFACT_BYTES
+
+    def check_size(self, size: Size) -> None:
+        if size not in self.sizes:
+            raise InvalidInput(
+                f"Stage '{self.stage}' has no size '{size}'",
+                f"It has {', '.join(self.sizes)}. Its functions are chosen when it is provisioned: "
+                f"dagy infra deploy --stage {self.stage} --sizes {','.join(_in_order([*self.sizes, size]))}",
+            )
+
+    def check_settings(self, isolation: Isolation, executor: Executor | None, *, packages: Sequence[str] = ()) -> None:
+        if isolation not in self.isolations:
+            raise InvalidInput(f"Isolation '{isolation}' is not available yet", f"Use {_or(self.isolations)}.")
+        if executor is not None and executor not in self.executors:
+            raise InvalidInput(f"Executor '{executor}' is not available yet", f"Use {_or(self.executors)}.")
+        if packages and not self.has_packages:
+            raise InvalidInput(
+                "Dependency packages are not available yet",
+                "Put pure Python modules next to the flow; they are included.",
+            )
+
+    def check_spec(self, spec: FlowSpec) -> None:
+        for name, task in spec.tasks.items():
+            self._check_executor(task.default_executor, f"Task '{name}'")
+        for run in spec.task_runs:
+            self._check_executor(run.executor, f"Task run '{run.id}'")
+
+    def check_artifact(self, size_bytes: int) -> None:
+        check_artifact_bytes(size_bytes, self.max_artifact_bytes)
+
+    def _check_executor(self, executor: str | None, who: str) -> None:
+        if executor is not None and executor not in self.executors:
+            raise InvalidFlow(
+                f"{who} wants executor '{executor}', which is not available yet",
+                f"Use {_or(self.executors)}, or none.",
+            )
+
+
+def check_artifact_bytes(size_bytes: int, max_bytes: int) -> None:
+    """Raises: InvalidInput."""
+    if size_bytes > max_bytes:
+        raise InvalidInput(
+            f"The artifact has {size_bytes:,} bytes, more than {max_bytes:,}", "Read large data from S3 instead."
+        )
+
+
+def _in_order(sizes: Sequence[Size]) -> list[Size]:
+    return [size for size in Size if size in sizes]
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(f"'{word}'" for word in words)

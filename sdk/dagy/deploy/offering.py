@@ -1,0 +1,36 @@
+"""Whether a stage can carry out what a deploy plans, so that nothing is uploaded which it would refuse afterwards."""
+
+from __future__ import annotations
+
+from dagy.client import models as m
+from dagy.core.offer import Offer
+from dagy.core.sizes import Executor, Isolation, Size
+from dagy.deploy.candidate import Candidate
+from dagy.deploy.plan import Plan, Upload
+
+
+def offer_of(answer: m.StageResponse) -> Offer:
+    """Words that this Dagy does not know are left out: it cannot ask for them either."""
+    return Offer(
+        answer.stage,
+        sizes=tuple(size for size in Size if size.value in answer.sizes),
+        isolations=tuple(isolation for isolation in Isolation if isolation.value in answer.isolations),
+        executors=tuple(executor for executor in Executor if executor.value in answer.executors),
+        has_packages=answer.has_packages,
+        max_artifact_bytes=answer.max_artifact_bytes,
+    )
+
+
+def check_offer(offer: Offer, candidate: Candidate, plan: Plan) -> None:
+    """Raises: InvalidInput or InvalidFlow for the first thing that the stage does not have."""
+    settings = plan.settings
+    # What stands there may hold words of a newer Dagy; the API knows them.
+    if (size := settings["execution_mode"]) in Size._value2member_map_:
+        offer.check_size(Size(size))
+    if (isolation := settings["isolation"]) in Isolation._value2member_map_:
+        executor = settings["default_executor"]
+        known = Executor(executor) if executor in Executor._value2member_map_ else None
+        offer.check_settings(Isolation(isolation), known, packages=settings["packages"])
+    offer.check_spec(candidate.spec)
+    if any(isinstance(step, Upload) for step in plan.steps):
+        offer.check_artifact(candidate.size_bytes)
