@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from dagy.artifact.importing import Import, imports_of
 from dagy.artifact.project import Found, Project
@@ -35,9 +36,23 @@ def collect(source: Path, project: Project, *, also: Iterable[Path] = ()) -> Col
 
     Raises: InvalidFlow naming module, file and line of every import that is found nowhere.
     """
+    collection = follow(source, project, [source, *_packages_above(source, project), *also])
+    if collection.missing:
+        raise InvalidFlow(
+            "; ".join(collection.missing),
+            "Install it, add the file to the project, or catch the ImportError if the flow can do without.",
+        )
+    return collection
+
+
+def follow(source: Path, project: Project, files: Iterable[Path]) -> Collection:
+    """`files` of the project of `source`, and what they import, directly or not. Imports found nowhere are `missing`.
+
+    Raises: InvalidFlow for a file that is no Python.
+    """
     collection = Collection(project)
     loaded = {module.__file__: module for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
-    queue = deque([source, *_packages_above(source, project), *also])
+    queue = deque(files)
     while queue:
         file = queue.popleft()
         if file in collection.sources:
@@ -46,12 +61,19 @@ def collect(source: Path, project: Project, *, also: Iterable[Path] = ()) -> Col
         for found in [*_imported(file, collection), *_held(loaded.get(str(file)), source, project)]:
             collection.is_wide |= found.root != project.roots[0]
             queue.extend(found.files)
-    if collection.missing:
-        raise InvalidFlow(
-            "; ".join(collection.missing),
-            "Install it, add the file to the project, or catch the ImportError if the flow can do without.",
-        )
     return collection
+
+
+def used_by(file: Path, imports: Iterable[Import], values: Iterable[Any], project: Project) -> Iterator[Found]:
+    """The local modules that some `imports` of a file, and some `values` among its globals, come from."""
+    collection = Collection(project)
+    for wanted in imports:
+        if wanted.level or project.find(wanted.module.partition(".")[0]):
+            yield from _local(wanted, file, collection)
+    for value in values:
+        found = _home_of(value, project)
+        if found is not None and found.files[0] != file:
+            yield found
 
 
 def _packages_above(source: Path, project: Project) -> Iterator[Path]:
@@ -129,12 +151,22 @@ def _held(module: ModuleType | None, source: Path, project: Project) -> Iterator
     file = Path(str(module.__file__))
     is_above = file.name == "__init__.py" and source.is_relative_to(file.parent)
     for value in list(vars(module).values()):
-        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-        if not isinstance(name, str) or name in ("builtins", module.__name__):
+        name = _home_name(value)
+        if name is None or name == module.__name__ or (is_above and name.startswith(f"{module.__name__}.")):
             continue
-        if is_above and name.startswith(f"{module.__name__}."):
-            continue
-        found = project.find(name)
-        home = getattr(sys.modules.get(name), "__file__", None)
-        if found is not None and found.files and home == str(found.files[0]):
+        found = _home_of(value, project)
+        if found is not None:
             yield found
+
+
+def _home_name(value: Any) -> str | None:
+    name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+    return name if isinstance(name, str) and name != "builtins" else None
+
+
+def _home_of(value: Any, project: Project) -> Found | None:
+    """The local module that a value is, or was written in."""
+    name = _home_name(value)
+    found = project.find(name) if name is not None else None
+    home = getattr(sys.modules.get(name or ""), "__file__", None)
+    return found if found is not None and found.files and home == str(found.files[0]) else None

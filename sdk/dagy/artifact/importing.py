@@ -33,7 +33,12 @@ def imports_of(source: bytes, filename: str) -> list[Import]:
 
     Raises: SyntaxError.
     """
-    return list(_in_block(ast.parse(source, filename).body, is_optional=False))
+    return imports_in(ast.parse(source, filename).body)
+
+
+def imports_in(nodes: Sequence[ast.AST]) -> list[Import]:
+    """As `imports_of`, of some statements."""
+    return list(_in_block(nodes, is_optional=False))
 
 
 def _in_block(nodes: Sequence[ast.AST], *, is_optional: bool) -> Iterator[Import]:

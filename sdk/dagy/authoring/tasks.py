@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -56,6 +57,7 @@ class Task(Generic[P, R]):
         self.name = checked_identity("task", fn, name)
         functools.update_wrapper(self, fn)
         self.fn = fn
+        self.defined_at_s = time.time()  # a file that was edited later does not say what this task does
         self.description = checked_description(description, fn)
         self.executor = checked_executor(executor)
         self.retries = retries
