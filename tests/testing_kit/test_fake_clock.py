@@ -95,6 +95,44 @@ def test_side_by_side_tasks_take_as_long_as_the_slowest() -> None:
     assert [(task.started_at_s, task.ended_at_s) for task in two.tasks] == [(0, 10), (0, 10), (10, 20), (10, 35)]
 
 
+def test_what_ends_at_one_moment_ends_in_the_flows_order() -> None:
+    @task(concurrency_limit=2, timeout_seconds=20, retries=1, retry_delay_seconds=7)
+    def first(x: int) -> int:
+        return x
+
+    @flow
+    def crowded() -> list[int]:
+        return [work(first(x)) for x in range(8)]
+
+    given = [slow_task(f"first-{n}", (0, 5, 30, 5)[n % 4], times=1) for n in range(1, 9)]
+    given += [slow_task(f"work-{n}", (3, 0, 9)[n % 3]) for n in range(1, 9)]
+    seen = {
+        tuple((task.started_at_s, task.ended_at_s) for task in run_in_memory(crowded, given=given, max_workers=3).tasks)
+        for _ in range(20)
+    }
+    assert len(seen) == 1
+
+
+def test_tasks_may_wait_for_each_other_behind_the_flows_back() -> None:
+    """Even for one that can only start after a third has ended."""
+    met = threading.Event()
+
+    @task
+    def waits() -> bool:
+        return met.wait(timeout=20)
+
+    @task
+    def meets(x: int) -> None:
+        met.set()
+
+    @flow
+    def meeting() -> bool:
+        meets(work(1))
+        return waits()
+
+    assert run_in_memory(meeting, max_workers=2).result is True
+
+
 def test_what_runs_meanwhile_does_not_wait_for_a_retry() -> None:
     @task(retries=1, retry_delay_seconds=100)
     def flaky() -> None: ...

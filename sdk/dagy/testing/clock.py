@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from dagy.core.errors import InvalidInput
 from dagy.execution.timing import Timing, Wake
+
+# Real seconds for those who work on when others have ended: they may be waiting for what those make possible.
+_GRACE_S: Final = 1.0
 
 
 class FakeClock:
@@ -25,6 +28,8 @@ class FakeClock:
         self._lock = threading.Lock()
         self._now_s = 0.0
         self._inbox: SimpleQueue[Any] | None = None
+        self._nudges = 0  # of ours that are in it
+        self._places: dict[str, int] = {}
         self._tries: dict[str, _Try] = {}
         self._sleeps: list[_Sleep] = []
 
@@ -78,33 +83,74 @@ class FakeClock:
             self._tries.clear()
             self._inbox = None
 
-    def timing(self, *, chance: float) -> Timing:
+    def timing(self, task_run_ids: Sequence[str], *, chance: float) -> Timing:
+        """For a run of these, whose order decides between what ends at the same moment."""
+        self._places = {id: place for place, id in enumerate(task_run_ids)}
         return Timing(monotonic=lambda: self._now_s, wait=self._wait, chance=lambda: chance)
 
     # --- moving ---------------------------------------------------------------------------------------------
 
     def _wait(self, inbox: SimpleQueue[Any], timeout_s: float | None, running_count: int) -> Any | None:
-        with self._lock:
-            self._inbox = inbox
-            for of_try in self._tries.values():
-                if of_try.deadline_s is not None and of_try.deadline_s <= self._now_s:
-                    self._give_up(of_try)  # as the runner has just done
-            if inbox.empty() and self._asleep_count() == running_count:
-                due_s = None if timeout_s is None else self._now_s + timeout_s
-                wakes_at_s = min((nap.wakes_at_s for nap in self._sleeps), default=None)
-                if due_s is not None and (wakes_at_s is None or due_s <= wakes_at_s):
-                    self._now_s = due_s
-                    return None
-                if wakes_at_s is not None:
-                    self._now_s = wakes_at_s
-                    self._end_sleeps(lambda nap: nap.wakes_at_s <= wakes_at_s)
-            patience_s = self._patience_s()
-        try:
-            return inbox.get(timeout=patience_s)
-        except Empty:
+        """Everybody who works at this moment comes to an end or to a sleep before the runner hears of any: in the
+        flow's order, whichever thread was faster.
+        """
+        arrived: list[Any] = []
+        while True:
             with self._lock:
-                self._now_s += patience_s or 0.0
-            return None
+                self._begin_wait(inbox)
+                is_quiet = inbox.empty() and len(arrived) + self._asleep_count() >= running_count
+                if is_quiet and arrived:
+                    return self._hand_over(arrived, inbox)
+                if is_quiet and self._is_runners_turn(timeout_s):
+                    return None
+                patience_s = _GRACE_S if arrived else self._patience_s()
+            try:
+                message = inbox.get(timeout=patience_s)
+            except Empty:
+                if arrived:
+                    return self._hand_over(arrived, inbox)
+                with self._lock:
+                    self._now_s += patience_s or 0.0
+                return None
+            if message is not Wake:
+                arrived.append(message)
+            elif not self._took_nudge():
+                return self._hand_over([*arrived, message], inbox)  # somebody else wants the runner's attention
+
+    def _begin_wait(self, inbox: SimpleQueue[Any]) -> None:
+        self._inbox = inbox
+        if inbox.empty():
+            self._nudges = 0
+        for of_try in self._tries.values():
+            if of_try.deadline_s is not None and of_try.deadline_s <= self._now_s:
+                self._give_up(of_try)  # as the runner has just done
+
+    def _is_runners_turn(self, timeout_s: float | None) -> bool:
+        """Nobody works: move on to the next moment. False when it is that of sleepers, who are awake now."""
+        due_s = None if timeout_s is None else self._now_s + timeout_s
+        wakes_at_s = min((nap.wakes_at_s for nap in self._sleeps), default=None)
+        if due_s is not None and (wakes_at_s is None or due_s <= wakes_at_s):
+            self._now_s = due_s
+            return True
+        if wakes_at_s is not None:
+            self._now_s = wakes_at_s
+            self._end_sleeps(lambda nap: nap.wakes_at_s <= wakes_at_s)
+        return False
+
+    def _hand_over(self, messages: list[Any], inbox: SimpleQueue[Any]) -> Any:
+        first, *others = sorted(messages, key=self._place_of)
+        for message in others:
+            inbox.put(message)  # where the runner looks before it waits again
+        return first
+
+    def _place_of(self, message: Any) -> int:
+        attempt = getattr(message, "attempt", None)
+        return -1 if attempt is None else self._places[attempt.call.id]
+
+    def _took_nudge(self) -> bool:
+        with self._lock:
+            self._nudges -= 1
+            return self._nudges >= 0
 
     def _asleep_count(self) -> int:
         """Of attempts; one may sleep in several threads of its own."""
@@ -132,6 +178,7 @@ class FakeClock:
     def _nudge(self) -> None:
         """The runner may be waiting for something that has just become something else."""
         if self._inbox is not None:
+            self._nudges += 1
             self._inbox.put(Wake)
 
 

@@ -52,7 +52,7 @@ def run_in_memory(
     options = RunOptions(fail_fast=fail_fast, max_workers=max_workers, echo=True)
     began_at_s = clock.now_s
     try:
-        outcome = run_flow(staged, recorder, options=options, timing=clock.timing(chance=chance))
+        outcome = run_flow(staged, recorder, options=options, timing=clock.timing(list(traced.calls), chance=chance))
     finally:
         clock.close()
     if isinstance(outcome, Cancelled):
