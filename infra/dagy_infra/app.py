@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dagy.core.errors import DagyError
+from dagy.core.sizes import Size
 from dagy_infra.assets import KINDS, find_asset, target_of
 from dagy_infra.node import find_node
-from dagy_infra.stages import DEFAULT_STAGE, Emulator, StageConfig, stage_config
+from dagy_infra.stages import DEFAULT_STAGE, Emulator, StageConfig, parse_sizes, stage_config
 
 if TYPE_CHECKING:
     from aws_cdk import App
@@ -46,10 +47,14 @@ def build_app(stage: StageConfig, *, assets: Path | None = None, outdir: str | N
 
 
 def stage_from_context(context: dict[str, str], environ: dict[str, str]) -> StageConfig:
-    """`-c stage=…`, else `DAGY_STAGE`, else the default. `emulator`/`emulator_iam` are set by the local cloud."""
+    """`-c stage=…`, else `DAGY_STAGE`, else the default. `-c sizes=nano,micro` leaves out the other runtime functions.
+    `emulator`/`emulator_iam` are set by the local cloud.
+    """
     endpoint_url = context.get("emulator")
     emulator = Emulator(endpoint_url, enforces_iam=context.get("emulator_iam") == "true") if endpoint_url else None
-    return stage_config(context.get("stage") or environ.get("DAGY_STAGE") or DEFAULT_STAGE, emulator=emulator)
+    name = context.get("stage") or environ.get("DAGY_STAGE") or DEFAULT_STAGE
+    sizes = parse_sizes(str(context["sizes"])) if "sizes" in context else tuple(Size)
+    return stage_config(name, emulator=emulator, sizes=sizes)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ from typing import Any, Final
 
 from dagy.aws import Aws, translated
 from dagy.core.errors import InvalidInput, NotFound
+from dagy.core.sizes import SHAPES, Size
 from dagy.manifest import Manifest, read_manifest
 from dagy_infra.assets import build_assets, target_of
-from dagy_infra.cdk_cli import Cdk, Report, app_command, cdk
+from dagy_infra.cdk_cli import Cdk, CdkFailed, Report, app_command, cdk
 from dagy_infra.locations import cache_dir
 from dagy_infra.stages import StageConfig
 
@@ -43,7 +45,7 @@ class Place:
 
     def context(self) -> list[str]:
         """The `-c` options that make the app synthesise this stage."""
-        context = {"stage": self.stage.name}
+        context = {"stage": self.stage.name, "sizes": ",".join(self.stage.sizes)}
         if self.stage.emulator is not None:
             context["emulator"] = self.stage.emulator.endpoint_url
             context["emulator_iam"] = str(self.stage.emulator.enforces_iam).lower()
@@ -69,15 +71,40 @@ def deploy(place: Place, report: Report, *, progress: Report | None = None) -> M
     cdk_cli = place.cdk(report)
     _bootstrap_if_needed(place, cdk_cli, report, progress=progress or report)
     report(f"Deploying {place.stage.data_stack} and {place.stage.app_stack}")
-    cdk_cli.run(
-        "deploy",
-        "--all",
-        *("--require-approval", "never", "--progress", "events", "--asset-parallelism"),
-        *("--output", str(_cloud_assembly(place)), *place.context()),
-        report=progress or report,
-        app=_app(),
-    )
+    try:
+        cdk_cli.run(
+            "deploy",
+            "--all",
+            *("--require-approval", "never", "--progress", "events", "--asset-parallelism"),
+            *("--output", str(_cloud_assembly(place)), *place.context()),
+            report=progress or report,
+            app=_app(),
+        )
+    except CdkFailed as error:
+        error.hint = hint_for(error.said) or error.hint
+        raise
     return read_manifest(place.stage.name, place.aws)
+
+
+def standing_sizes(place: Place) -> tuple[Size, ...] | None:
+    """The sizes that the stage has now; None when it is not provisioned."""
+    try:
+        words = read_manifest(place.stage.name, place.aws).sizes
+    except NotFound:
+        return None
+    return tuple(Size) if words is None else tuple(size for size in Size if size.value in words)
+
+
+def hint_for(said: str) -> str | None:
+    """Advice for failures that have a usual cause."""
+    limit = re.search(r"'MemorySize' value failed.*?less than or equal to (\d+)", said, re.DOTALL)
+    if limit is None:
+        return None
+    sizes = ",".join(size for size, shape in SHAPES.items() if shape.lambda_memory_mib <= int(limit[1]))
+    return (
+        f"This AWS account gets at most {limit[1]} MiB for a function, as new ones do. Deploy with --sizes {sizes}, or "
+        "ask AWS Support to raise the limit."
+    )
 
 
 def synthesise(place: Place, report: Report) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from dagy.core.errors import InvalidInput
 from dagy.core.names import checked_name
+from dagy.core.sizes import Size
 
 Architecture = Literal["arm64", "x86_64"]
 
@@ -38,6 +39,8 @@ class StageConfig:
     log_retention_days: int
     run_retention_days: int
     """How long results and logs of runs stay in the bucket. Artifacts stay for ever."""
+    sizes: tuple[Size, ...] = tuple(Size)
+    """Which runtime functions it has. Accounts that are new to AWS get no more than 3008 MiB, so `medium` at most."""
     architecture: Architecture = "arm64"  # costs a fifth less than x86_64 on Lambda
     python_version: str = PYTHON_VERSION
     api_requests_per_s: int = 50
@@ -57,8 +60,25 @@ class StageConfig:
         return f"/dagy/{self.name}/manifest"
 
 
-def stage_config(name: str, *, emulator: Emulator | None = None) -> StageConfig:
+def stage_config(name: str, *, emulator: Emulator | None = None, sizes: tuple[Size, ...] = tuple(Size)) -> StageConfig:
     """Raises: InvalidInput for a name that cannot be a stage, or stage `local` without its emulator."""
+    return replace(_defaults_of(name, emulator), sizes=sizes)
+
+
+def parse_sizes(text: str) -> tuple[Size, ...]:
+    """What `--sizes` and `-c sizes=` mean: names with commas between them, in any order.
+
+    Raises: InvalidInput for a name that is none, or for no name at all.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if word not in Size._value2member_map_]
+    if unknown or not words:
+        what = f"Unknown size '{unknown[0]}'" if unknown else "A stage needs at least one size"
+        raise InvalidInput(what, f"Give some of: {','.join(Size)}")
+    return tuple(size for size in Size if size.value in words)
+
+
+def _defaults_of(name: str, emulator: Emulator | None) -> StageConfig:
     checked_name("stage", name)
     if (name == LOCAL_STAGE) != (emulator is not None):
         raise InvalidInput(

@@ -28,6 +28,8 @@ class Manifest:
     app_url: str | None = None
     issuer: str | None = None
     client_id: str | None = None
+    sizes: tuple[str, ...] | None = None
+    """None: stacks that could not leave sizes out wrote it, so it has all of them."""
 
 
 def parameter_name(stage: str) -> str:
@@ -42,7 +44,10 @@ def parse_manifest(text: str) -> Manifest:
     try:
         data: Any = json.loads(text)
         known = {f.name for f in fields(Manifest)}
-        manifest = Manifest(**{key: value for key, value in data.items() if key in known})
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+        }
+        manifest = Manifest(**{key: value for key, value in values.items() if key in known})
     except (ValueError, TypeError, AttributeError) as error:
         raise InvalidInput(f"The stage's manifest cannot be read: {error}") from error
     if manifest.schema_version != SCHEMA_VERSION:

@@ -51,15 +51,17 @@ def stage_named(name: str) -> StageConfig:
 
 
 @pytest.fixture(scope="session")
-def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synthesised]:
-    """Synthesise a stage as the CDK does: in a process of its own, which is told of no AWS and reaches no network."""
+def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Synthesised]:
+    """Synthesise a stage as the CDK does: in a process of its own, which is told of no AWS and reaches no network.
+    Further words are context, as `-c` gives it.
+    """
 
-    def run(name: str) -> Synthesised:
+    def run(name: str, **more: str) -> Synthesised:
         stage, folder = stage_named(name), tmp_path_factory.mktemp(name)
         for kind in KINDS:
             path = folder / "assets" / target_of(stage).name / f"{kind}.zip"
             write_zip(path, {"handler.py": kind.encode()}, key="test")
-        context = {"stage": name} | ({"emulator": stage.emulator.endpoint_url} if stage.emulator else {})
+        context = {"stage": name, **more} | ({"emulator": stage.emulator.endpoint_url} if stage.emulator else {})
         nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "all")}
         environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "DAGY_"))},
@@ -90,15 +92,15 @@ def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synt
 
 
 @pytest.fixture(scope="session")
-def dev(synthesise: Callable[[str], Synthesised]) -> Synthesised:
+def dev(synthesise: Callable[..., Synthesised]) -> Synthesised:
     return synthesise("dev")
 
 
 @pytest.fixture(scope="session")
-def prod(synthesise: Callable[[str], Synthesised]) -> Synthesised:
+def prod(synthesise: Callable[..., Synthesised]) -> Synthesised:
     return synthesise("prod")
 
 
 @pytest.fixture(scope="session")
-def local(synthesise: Callable[[str], Synthesised]) -> Synthesised:
+def local(synthesise: Callable[..., Synthesised]) -> Synthesised:
     return synthesise("local")

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from dagy.artifact.packing import MAX_UNPACKED_BYTES
 from dagy.core.names import RESERVED_PREFIXES
+from dagy.core.offer import MAX_ARTIFACT_BYTES
 from dagy.core.sizes import SHAPES, Size
-from dagy.manifest import Manifest
+from dagy.manifest import Manifest, parse_manifest
 from dagy.version import VERSION
 from dagy_infra.app import FEATURE_FLAGS
 from dagy_runtime.adapters.aws import schema
+from dagy_runtime.worker.payloads import MAX_RESULT_BYTES
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 # What is billed by the hour, or polls, whether anything runs or not.
@@ -104,6 +107,34 @@ def test_the_six_runtimes_differ_in_memory_and_nothing_else(dev) -> None:
             assert "Runtimes" in logical_id
     assert set(runtimes) == set(Size)
     assert all(properties == runtimes[Size.NANO] for properties in runtimes.values())
+
+
+def test_a_stage_can_do_without_some_sizes(synthesise: Callable) -> None:
+    """New AWS accounts get no functions above 3008 MiB."""
+    stage = synthesise("dev", sizes="micro,nano")
+    functions = {key: value["Properties"] for key, value in stage.resources("AWS::Lambda::Function")}
+    runtimes = {key for key in functions if key.startswith("Runtimes")}
+    assert sorted(functions[key]["MemorySize"] for key in runtimes) == [256, 512]
+    for name in ("Api", "Control"):
+        [variables] = [f["Environment"]["Variables"] for key, f in functions.items() if key.startswith(name)]
+        parts = variables["DAGY_RUNTIMES"]["Fn::Join"][1]
+        names = "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
+        assert {json.loads(names)[size] for size in ("nano", "micro")} == runtimes
+    [(_, parameter)] = stage.resources("AWS::SSM::Parameter")
+    value = "".join(p if isinstance(p, str) else "~" for p in parameter["Properties"]["Value"]["Fn::Join"][1])
+    assert parse_manifest(value).sizes == ("nano", "micro")
+    assert stage.app["Outputs"]["Sizes"]["Value"] == "nano,micro"
+
+
+def test_the_disk_of_a_runtime_holds_the_largest_artifact_and_result(dev) -> None:
+    """The zip, what it unpacks to and a result on its way; and half a GiB for what the flow itself writes."""
+    needed_mib = (MAX_ARTIFACT_BYTES + MAX_UNPACKED_BYTES + MAX_RESULT_BYTES) // 2**20 + 512
+    sizes = {
+        key.startswith("Runtimes"): function["Properties"]["EphemeralStorage"]["Size"]
+        for key, function in dev.resources("AWS::Lambda::Function")
+    }
+    assert sizes[True] >= needed_mib
+    assert sizes[False] == 512  # Lambda charges nothing for these
 
 
 def test_asynchronous_work_is_retried_twice_and_then_looked_after(dev) -> None:

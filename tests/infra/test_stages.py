@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dagy.core.errors import InvalidInput
+from dagy.core.sizes import Size
 from dagy_infra.app import stage_from_context
 from dagy_infra.constructs.artifact_store import bucket_name
-from dagy_infra.stages import Emulator, stage_config
+from dagy_infra.stages import Emulator, parse_sizes, stage_config
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,28 @@ def test_the_emulator_comes_with_the_context() -> None:
 
 def test_the_longest_bucket_name_fits() -> None:
     assert len(bucket_name("x" * 16, account="0" * 12, region="ap-southeast-12")) <= 63
+
+
+@pytest.mark.parametrize(
+    "text, sizes",
+    [
+        pytest.param("nano", (Size.NANO,), id="one"),
+        pytest.param("small, nano,", (Size.NANO, Size.SMALL), id="any order, spaces"),
+        pytest.param(",".join(Size), tuple(Size), id="all"),
+    ],
+)
+def test_sizes_are_chosen_by_name(text: str, sizes: tuple[Size, ...]) -> None:
+    assert parse_sizes(text) == sizes
+    assert stage_from_context({"stage": "dev", "sizes": text}, {}).sizes == sizes
+
+
+@pytest.mark.parametrize("text", ["", ",", "huge", "nano,huge"])
+def test_sizes_that_cannot_be_are_refused_with_those_that_can(text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        stage_from_context({"sizes": text}, {})
+    assert refused.value.hint == "Give some of: nano,micro,small,medium,large,xlarge"
+
+
+def test_a_stage_has_all_sizes_unless_told_otherwise() -> None:
+    assert stage_from_context({}, {}).sizes == tuple(Size)
+    assert stage_config("prod").sizes == tuple(Size)

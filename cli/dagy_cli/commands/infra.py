@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dagy_infra.provision import Place
 
 F = TypeVar("F", bound=Callable[..., Any])
+_SIZES_HELP = "The sizes it has functions for, such as nano,micro,small."
+_sizes_option = click.option("--sizes", metavar="SIZES", help=f"{_SIZES_HELP}  [default: those it has, else all six]")
 infra = Group("infra", help="Provision stages in your AWS account.")
 
 
@@ -29,14 +31,15 @@ def _place_options(function: F) -> F:
 
 @infra.command("deploy", cls=Command)
 @_place_options
+@_sizes_option
 @click.option("--yes", is_flag=True, help="Do not ask before a stage other than dev is changed.")
 @pass_session
-def deploy(session: Session, stage: str, region: str | None, yes: bool) -> None:
+def deploy(session: Session, stage: str, region: str | None, sizes: str | None, yes: bool) -> None:
     """Create a stage or bring it up to date, and make a profile for it. A repeat changes nothing."""
     from dagy.config import write_profile
     from dagy_infra import provision
 
-    place = _place(session, stage, region)
+    place = _sized(_place(session, stage, region), sizes)
     account = provision.account_id(place.aws)
     where = f"account {account}, region {place.aws.region}"
     if place.stage.is_protected:
@@ -54,22 +57,29 @@ def deploy(session: Session, stage: str, region: str | None, yes: bool) -> None:
 
 @infra.command("diff", cls=Command)
 @_place_options
+@_sizes_option
 @pass_session
-def diff(session: Session, stage: str, region: str | None) -> None:
+def diff(session: Session, stage: str, region: str | None, sizes: str | None) -> None:
     """Show what a deploy would change."""
     from dagy_infra import provision
 
-    session.out.answer(provision.diff(_place(session, stage, region), session.out.remark).rstrip())
+    place = _sized(_place(session, stage, region), sizes)
+    session.out.answer(provision.diff(place, session.out.remark).rstrip())
 
 
 @infra.command("synth", cls=Command)
 @_place_options
+@click.option("--sizes", metavar="SIZES", help=f"{_SIZES_HELP}  [default: all six]")
 @pass_session
-def synth(session: Session, stage: str, region: str | None) -> None:
+def synth(session: Session, stage: str, region: str | None, sizes: str | None) -> None:
     """Write the CloudFormation templates and say where they are. Needs no AWS credentials."""
     from dagy_infra import provision
+    from dagy_infra.stages import parse_sizes, stage_config
 
-    folder = provision.synthesise(_place(session, stage, region), session.out.remark)
+    place = _place(session, stage, region)
+    if sizes is not None:
+        place = replace(place, stage=stage_config(stage, sizes=parse_sizes(sizes)))
+    folder = provision.synthesise(place, session.out.remark)
     session.out.item({"folder": str(folder)}, text=str(folder))
 
 
@@ -129,6 +139,15 @@ def _place(session: Session, stage: str, region: str | None) -> Place:
     from dagy_infra.stages import stage_config
 
     return Place(stage_config(stage), Aws(region or _region(session, stage)))
+
+
+def _sized(place: Place, given: str | None) -> Place:
+    """With the sizes asked for, else those that the stage has, else all."""
+    from dagy_infra.provision import standing_sizes
+    from dagy_infra.stages import parse_sizes, stage_config
+
+    sizes = parse_sizes(given) if given is not None else standing_sizes(place)
+    return place if sizes is None else replace(place, stage=stage_config(place.stage.name, sizes=sizes))
 
 
 def _region(session: Session, stage: str) -> str:

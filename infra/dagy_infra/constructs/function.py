@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -61,6 +61,7 @@ class StageFunction(Construct):
         memory_mib: int,
         timeout_s: int,
         environment: Mapping[str, str],
+        storage_mib: int = 512,
     ) -> None:
         super().__init__(scope, construct_id)
         self.timeout_s: Final = timeout_s
@@ -77,6 +78,7 @@ class StageFunction(Construct):
             architecture=_ARCHITECTURES[settings.architecture],
             memory_size=memory_mib,
             timeout=Duration.seconds(timeout_s),
+            ephemeral_storage_size=Size.mebibytes(storage_mib),
             environment={"DAGY_STAGE": settings.stage, **environment},
             role=self.role.without_policy_updates(),
             log_group=self.log_group,

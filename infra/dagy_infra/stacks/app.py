@@ -48,7 +48,7 @@ class AppStack(Stack):
         )
         settings, store, table = FunctionSettings.of(stage), data.store, data.runs
         runtime, timer = assets["runtime"], Timer(self, "Timer")
-        runtimes = Runtimes(self, "Runtimes", RuntimesProps(settings, runtime, store, table, timer))
+        runtimes = Runtimes(self, "Runtimes", RuntimesProps(settings, runtime, store, table, timer, stage.sizes))
         control = Control(
             self,
             "Control",
@@ -89,6 +89,7 @@ class AppStack(Stack):
             "table": data.runs.table.table_name,
             "issuer": None,
             "client_id": None,
+            "sizes": [size.value for size in stage.sizes],
         }
         ssm.StringParameter(
             self,
@@ -99,4 +100,5 @@ class AppStack(Stack):
         )
         for name, value in manifest.items():
             if value is not None:
-                CfnOutput(self, name.title().replace("_", ""), value=str(value))
+                text = ",".join(value) if isinstance(value, list) else str(value)
+                CfnOutput(self, name.title().replace("_", ""), value=text)
