@@ -20,7 +20,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dagy.core.errors import InvalidInput, NotFound
-from dagy.credentials import save_api_key
+from dagy.credentials import forget_api_key, save_api_key
 from dagy.local.paths import local_dir
 from dagy.private_files import locked, read_private, write_private
 
@@ -160,10 +160,11 @@ def write_profile(
 ) -> Profile:
     """Create the profile or change the fields given; the others stay. The first profile becomes the default one.
 
-    The API key goes to the credentials file. A file that cannot be read is set aside first, as
-    `config.bak-<timestamp>.yaml`. A repeat changes only `last_updated`.
+    The API key goes to the credentials file, bound to the profile's API. A file that cannot be read is set aside
+    first, as `config.bak-<timestamp>.yaml`. A repeat changes only `last_updated`.
 
-    Raises: InvalidInput for a name or URL that cannot be; nothing is written then.
+    Raises: InvalidInput for a name or URL that cannot be, or a key of a profile without an API; nothing is written
+    then.
     """
     given = {
         "api_url": api_url,
@@ -180,11 +181,14 @@ def write_profile(
     with _editing(sets_aside=True) as raw:
         stored = raw["profiles"].setdefault(name, {})
         stored.update({key: value for key, value in given.items() if value is not None})
+        url_of_key = stored.get("api_url")
+        if api_key is not None and not url_of_key:
+            raise InvalidInput(f"Profile '{name}' has no API for its key", "Give its api_url too.")
         stored["last_updated"] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         if is_default or len(raw["profiles"]) == 1:
             raw["default_profile"] = name
     if api_key is not None:
-        save_api_key(name, api_key)
+        save_api_key(name, api_key, api_url=url_of_key)
     return read_config().profiles[name]
 
 
@@ -204,7 +208,7 @@ def delete_profile(name: str) -> None:
         del raw["profiles"][name]
         if raw.get("default_profile") == name:
             del raw["default_profile"]
-    save_api_key(name, None)
+    forget_api_key(name)
 
 
 def checked_profile_name(name: str) -> str:

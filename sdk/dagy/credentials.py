@@ -2,6 +2,9 @@
 
 `DAGY_API_KEY` or `DAGY_TOKEN` in the environment win; then the profile's API key, then the access token of the last
 sign-in, both from `credentials`, a JSON file that only its owner may read. Tokens appear in no message.
+
+What is stored goes only to the host it was stored for: a `DAGY_API_URL` that some script has set must not be enough to
+have a key sent to whoever set it. What the environment gives goes wherever the same environment says.
 """
 
 from __future__ import annotations
@@ -16,19 +19,24 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from dagy.core.errors import InvalidInput, TokenExpiredError
+from dagy.core.errors import InvalidInput, TokenExpiredError, Unauthenticated
 from dagy.local.paths import local_dir
+from dagy.origin import origin_of
 from dagy.private_files import locked, read_private, write_private
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the file holds. `expires_at` is in seconds since the epoch, 0 when unknown."""
+    """What the file holds. `expires_at` is in seconds since the epoch, 0 when unknown. `origin` and `key_origins` say
+    which hosts the tokens are for; one without goes nowhere.
+    """
 
     access_token: str | None = field(default=None, repr=False)
     expires_at: float = 0
     user_email: str = ""
+    origin: str | None = None
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # by profile
+    key_origins: Mapping[str, str] = field(default_factory=dict)  # by profile
 
 
 def credentials_path() -> Path:
@@ -43,46 +51,58 @@ def read_credentials() -> Credentials:
 def resolve_token(
     profile: str | None = None,
     *,
+    api_url: str,
     environ: Mapping[str, str] = os.environ,
     now: Callable[[], float] = time.time,
 ) -> str | None:
-    """The token to send for this profile; None means to ask without one.
+    """The token to send to the API at `api_url` for this profile; None means to ask without one.
 
-    Raises: TokenExpiredError when the only one there is has expired; InvalidInput for a file that cannot be read.
+    Raises: Unauthenticated when what is stored is for other hosts; TokenExpiredError when the only one there is has
+    expired; InvalidInput for a file that cannot be read.
     """
     given = environ.get("DAGY_API_KEY") or environ.get("DAGY_TOKEN")
     if given:
         return given
-    stored = read_credentials()
-    if profile is not None and profile in stored.api_keys:
-        return stored.api_keys[profile]
-    if stored.access_token and stored.expires_at and stored.expires_at <= now():
-        expired_at = datetime.fromtimestamp(stored.expires_at, timezone.utc)
-        raise TokenExpiredError(expired_at.strftime("%Y-%m-%dT%H:%M:%SZ"), profile)
-    return stored.access_token
+    stored, origin = read_credentials(), origin_of(api_url)
+    key = stored.api_keys.get(profile) if profile is not None else None
+    if key is not None and stored.key_origins.get(str(profile)) == origin:
+        return key
+    if stored.access_token and stored.origin == origin:
+        if stored.expires_at and stored.expires_at <= now():
+            expired_at = datetime.fromtimestamp(stored.expires_at, timezone.utc)
+            raise TokenExpiredError(expired_at.strftime("%Y-%m-%dT%H:%M:%SZ"), profile)
+        return stored.access_token
+    if key is not None:
+        raise _elsewhere(f"The API key of profile '{profile}'", stored.key_origins.get(str(profile)), origin, environ)
+    if stored.access_token:
+        raise _elsewhere("Your sign-in", stored.origin, origin, environ)
+    return None
 
 
-def save_credentials(access_token: str, expires_at: float, user_email: str) -> None:
-    """Keep the outcome of a sign-in. API keys stay."""
+def save_credentials(access_token: str, expires_at: float, user_email: str, *, api_url: str) -> None:
+    """Keep the outcome of a sign-in to the API at `api_url`. API keys stay."""
     with _editing() as raw:
-        raw.update(access_token=access_token, expires_at=expires_at, user_email=user_email)
+        raw.update(access_token=access_token, expires_at=expires_at, user_email=user_email, origin=origin_of(api_url))
 
 
 def delete_credentials() -> None:
     """Forget the sign-in; API keys stay. A repeat is fine. The file goes when nothing else is in it."""
     with _editing() as raw:
-        for key in ("access_token", "expires_at", "user_email"):
+        for key in ("access_token", "expires_at", "user_email", "origin"):
             raw.pop(key, None)
 
 
-def save_api_key(profile: str, api_key: str | None) -> None:
-    """Keep a profile's API key, or with None forget it."""
+def save_api_key(profile: str, api_key: str, *, api_url: str) -> None:
+    """Keep a profile's API key, which is for the API at `api_url` and is sent nowhere else."""
     with _editing() as raw:
         entry = raw.setdefault("profiles", {}).setdefault(profile, {})
-        entry["api_key"] = api_key
-        if api_key is None:
-            del raw["profiles"][profile]
-        if not raw["profiles"]:
+        entry.update(api_key=api_key, origin=origin_of(api_url))
+
+
+def forget_api_key(profile: str) -> None:
+    """A repeat is fine."""
+    with _editing() as raw:
+        if raw.get("profiles", {}).pop(profile, None) is not None and not raw["profiles"]:
             del raw["profiles"]
 
 
@@ -126,13 +146,39 @@ def _checked(raw: Mapping[str, Any]) -> Credentials:
         raise _unreadable("expires_at must be seconds since the epoch")
     if not isinstance(profiles, dict):
         raise _unreadable("profiles must be an object")
-    return Credentials(token, expires_at, email, {name: _api_key(name, data) for name, data in profiles.items()})
+    return Credentials(
+        token,
+        expires_at,
+        email,
+        origin=_origin(raw, "origin"),
+        api_keys={name: _api_key(name, data) for name, data in profiles.items()},
+        key_origins={
+            name: origin for name, data in profiles.items() if (origin := _origin(data, f"origin of profile {name!r}"))
+        },
+    )
 
 
 def _api_key(profile: str, data: Any) -> str:
     if not isinstance(data, dict) or not isinstance(data.get("api_key"), str):
         raise _unreadable(f"profile {profile!r} must have an api_key")
     return str(data["api_key"])
+
+
+def _origin(data: Mapping[str, Any], what: str) -> str | None:
+    origin = data.get("origin")
+    if origin is not None and not isinstance(origin, str):
+        raise _unreadable(f"{what} must be text")
+    return origin
+
+
+def _elsewhere(what: str, bound: str | None, asked: str | None, environ: Mapping[str, str]) -> Unauthenticated:
+    by = " (DAGY_API_URL says so)" if asked and origin_of(environ.get("DAGY_API_URL", "")) == asked else ""
+    back = f"To use {bound} again, {'unset DAGY_API_URL' if by else 'set api_url back'}. " if bound else ""
+    return Unauthenticated(
+        f"{what} is for {bound or 'an unknown host'}, so it is not sent to {asked}{by}",
+        f"{back}If {asked} is the API you mean, give a key of its own: DAGY_API_KEY, or dagy keys create --via-aws "
+        "--save-profile.",
+    )
 
 
 def _unreadable(why: str) -> InvalidInput:

@@ -13,7 +13,7 @@ import pytest
 from dagy.client import models as m
 from dagy.client.http import DagyClient
 from dagy.client.transport import Retrying
-from dagy.core.errors import APIError, InvalidInput, TokenExpiredError
+from dagy.core.errors import APIError, InvalidInput, TokenExpiredError, Unauthenticated
 from dagy.credentials import save_api_key, save_credentials
 
 FLOW = {
@@ -242,7 +242,7 @@ def test_names_cannot_reach_other_routes(client: DagyClient, server: Any) -> Non
 
 
 def test_without_a_token_the_profiles_key_is_sent(server: Any) -> None:
-    save_api_key("dev", "dgy_dev")
+    save_api_key("dev", "dgy_dev", api_url=server.url)
     server.answer(answer({"status": "ok", "version": "1", "stage": "dev"}))
     client = DagyClient(server.url, profile="dev")
 
@@ -252,8 +252,16 @@ def test_without_a_token_the_profiles_key_is_sent(server: Any) -> None:
     client.close()
 
 
+def test_a_key_that_is_for_another_host_never_leaves_this_machine(server: Any) -> None:
+    save_api_key("dev", "dgy_dev", api_url="https://api.example.com")
+
+    with pytest.raises(Unauthenticated, match=r"is for https://api\.example\.com, so it is not sent to http://127"):
+        DagyClient(server.url, profile="dev").health()
+    assert server.asked == []
+
+
 def test_an_expired_token_is_not_sent(server: Any) -> None:
-    save_credentials("signed-in", 1.0, "a@example.com")
+    save_credentials("signed-in", 1.0, "a@example.com", api_url=server.url)
 
     with pytest.raises(TokenExpiredError):
         DagyClient(server.url).health()

@@ -23,8 +23,8 @@ from dagy.config import (
     set_default_profile,
     write_profile,
 )
-from dagy.core.errors import DagyError, InvalidInput, NotFound
-from dagy.credentials import read_credentials
+from dagy.core.errors import DagyError, InvalidInput, NotFound, Unauthenticated
+from dagy.credentials import read_credentials, resolve_token
 
 TWO = """\
 version: 1
@@ -140,6 +140,23 @@ def test_writing_changes_what_is_given_and_keeps_the_rest(home: Path) -> None:
     assert stored["profiles"]["dev"]["api_url"] == "https://api.dev.dagy.io"
     assert "secret" not in path.read_text()
     assert read_credentials().api_keys == {"prod": "dgy_1_secret"}
+
+
+def test_a_key_stays_with_the_api_it_was_saved_for_when_the_profile_moves() -> None:
+    write_profile("dev", api_url="https://a.example/v1", api_key="dgy_a")
+    write_profile("dev", api_url="https://b.example")
+
+    assert resolve_token("dev", api_url="https://a.example", environ={}) == "dgy_a"
+    with pytest.raises(Unauthenticated, match=r"is for https://a\.example, so it is not sent to https://b\.ex"):
+        resolve_token("dev", api_url="https://b.example", environ={})
+    write_profile("dev", api_key="dgy_b")
+    assert resolve_token("dev", api_url="https://b.example", environ={}) == "dgy_b"
+
+
+def test_a_key_for_a_profile_without_an_api_is_refused_and_nothing_is_written(home: Path) -> None:
+    with pytest.raises(InvalidInput, match="has no API"):
+        write_profile("dev", stage="dev", api_key="dgy_a")
+    assert not (home / "config.yaml").exists() and not (home / "credentials").exists()
 
 
 def test_a_profile_can_be_forgotten_with_its_key() -> None:

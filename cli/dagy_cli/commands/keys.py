@@ -87,14 +87,14 @@ def revoke(session: Session, key_id: str, yes: bool) -> None:
 
 def _create_via_api(session: Session, wanted: dict[str, Any], *, is_saved: bool) -> tuple[dict[str, Any], str | None]:
     from dagy.client.models import KeyCreateRequest
-    from dagy.config import write_profile
+    from dagy.credentials import save_api_key
 
     profile = session.profile
     if is_saved and profile.name is None:
         raise click.UsageError("There is no profile to keep it in. Make one: dagy config")
     made: dict[str, Any] = msgspec.to_builtins(session.client.create_key(KeyCreateRequest(**wanted)))
     if is_saved and profile.name is not None:
-        write_profile(profile.name, api_key=made["key"])
+        save_api_key(profile.name, made["key"], api_url=session.client.base_url)
     return made, profile.name if is_saved else None
 
 

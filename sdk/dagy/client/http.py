@@ -22,9 +22,9 @@ PAGE = 100
 class DagyClient:
     """The API of one stage.
 
-    Without `token`, each request carries what `dagy.credentials.resolve_token` finds for `profile`. Requests that are
-    safe to repeat are repeated; see `Transport.send`. Every method raises APIError, and TokenExpiredError before
-    anything was sent.
+    Without `token`, each request carries what `dagy.credentials.resolve_token` finds for `profile` and this API.
+    Requests that are safe to repeat are repeated; see `Transport.send`. Every method raises APIError, and
+    TokenExpiredError or Unauthenticated before anything was sent.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class DagyClient:
         timeout_s: float = 10.0,
         retrying: Retrying = PATIENTLY,
     ) -> None:
-        find_token = (lambda: token) if token is not None else (lambda: resolve_token(profile))
+        find_token = (lambda: token) if token is not None else (lambda: resolve_token(profile, api_url=base_url))
         self._transport = Transport(base_url, find_token, timeout_s=timeout_s, retrying=retrying)
 
     def __repr__(self) -> str:
