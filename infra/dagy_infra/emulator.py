@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,11 +32,13 @@ _STOP_S: Final = 15.0
 _POLL_S: Final = 0.05
 # What a program needs of the shell that starts it. Nothing else gets in: functions inherit the emulator's environment.
 _INHERITED: Final = ("HOME", "LANG", "LC_ALL", "PATH", "TZ")
+_PROGRAM: Final = Path(__file__).with_name("emulator_program.py")
+_STORED: Final = ("state", "s3")
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An emulator that was started and not stopped. `is_persistent`: its state is written when it is stopped."""
+    """An emulator that was started and not stopped."""
 
     process: Process
     port: int
@@ -64,8 +66,18 @@ class Emulator:
         recorded = self._recorded()
         return recorded if recorded is not None and recorded.process.is_alive else None
 
-    def start(self, *, port: int | None, enforces_iam: bool, report: Report) -> Running:
+    def start(
+        self,
+        *,
+        port: int | None,
+        enforces_iam: bool,
+        report: Report,
+        is_whole: Callable[[Running], bool] = lambda _: True,
+    ) -> Running:
         """Start it, unless it runs already as asked, and wait until it answers. `port` None: the last one, or any.
+
+        After an end that was not a stop it has what it saved a moment before, if that is of one piece and `is_whole`
+        says so of the emulator that has it; otherwise it starts empty.
 
         Raises: Conflict when the port is taken; Unavailable when it cannot be installed or does not come up.
         """
@@ -75,27 +87,17 @@ class Emulator:
             return running
         self.stop(report)  # one that runs differently, or what one that crashed left behind
         python = self._installed(report)
-        last = self._recorded()  # its port stands in the manifest and in profiles, so a restart keeps it when it can
-        chosen = port if port is not None or last is None else last.port
-        if chosen is not None and not _is_free(chosen):
-            if port is not None:
-                raise Conflict(f"Port {port} is in use", "Choose another with --port, or leave it out.")
-            chosen = None
-        chosen = chosen if chosen is not None else _free_port()
+        chosen = self._chosen_port(port)
         report(f"Starting the emulator on port {chosen}" + (" with IAM enforcement" if enforces_iam else ""))
-        for folder in ("tmp", "state", "s3"):
-            (self.home / folder).mkdir(parents=True, exist_ok=True)
-        process = spawn(
-            [str(python), "-m", "ministack"],
-            environ=self._environ(chosen, enforces_iam),
-            log=self.log,
-            work_dir=self.home,
-        )
-        running = Running(process, chosen, enforces_iam)
-        record = {"pid": process.pid, "began": process.began, "port": chosen, "enforces_iam": enforces_iam}
-        write_private(self._record, json.dumps(record))
-        self._await(running)
-        return running
+        was_stopped = self._was_stopped
+        if was_stopped or self._mark.exists():
+            running = self._spawn(python, chosen, enforces_iam)
+            if was_stopped or is_whole(running):
+                return running
+            running.process.stop(grace_s=0)
+        report("The local cloud was not stopped cleanly; starting it anew: what was deployed into it is gone")
+        self.forget()
+        return self._spawn(python, chosen, enforces_iam)
 
     def stop(self, report: Report) -> bool:
         """Stop it and every function it runs. Whether there was one. Its state is on disk afterwards."""
@@ -110,8 +112,48 @@ class Emulator:
 
     def forget(self) -> None:
         """Delete what it has stored. It must not be running."""
-        for folder in ("tmp", "state", "s3"):
+        for folder in ("tmp", *_STORED):
             shutil.rmtree(self.home / folder, ignore_errors=True)
+
+    @property
+    def _mark(self) -> Path:
+        """See `emulator_program`."""
+        return self.home / "state" / "saved"
+
+    @property
+    def _was_stopped(self) -> bool:
+        """Whether all it stored is there and belongs together; also when that is nothing."""
+        try:
+            return self._mark.read_text(encoding="ascii") == "clean"
+        except OSError:
+            return not any((self.home / folder).exists() for folder in _STORED)
+
+    def _spawn(self, python: Path, port: int, enforces_iam: bool) -> Running:
+        for folder in ("tmp", *_STORED):
+            (self.home / folder).mkdir(parents=True, exist_ok=True)
+        self._mark.write_text("running", encoding="ascii")  # what is stored is of its end only until it runs
+        process = spawn(
+            [str(python), "-I", "-u", str(_PROGRAM), str(self._mark)],
+            environ=self._environ(port, enforces_iam),
+            log=self.log,
+            work_dir=self.home,
+        )
+        record = {"pid": process.pid, "began": process.began, "port": port, "enforces_iam": enforces_iam}
+        write_private(self._record, json.dumps(record))
+        running = Running(process, port, enforces_iam)
+        self._await(running)
+        return running
+
+    def _chosen_port(self, port: int | None) -> int:
+        last = self._recorded()  # its port stands in the manifest and in profiles, so a restart keeps it when it can
+        wanted = port if port is not None or last is None else last.port
+        if wanted is None:
+            return _free_port()
+        if _is_free(wanted):
+            return wanted
+        if port is not None:
+            raise Conflict(f"Port {port} is in use", "Choose another with --port, or leave it out.")
+        return _free_port()
 
     @property
     def _record(self) -> Path:
@@ -140,7 +182,6 @@ class Emulator:
             "TMPDIR": str(self.home / "tmp"),
             "SFTP_ENABLED": "0",  # each would open a port of its own
             "IOT_MTLS_ENABLED": "0",
-            "PYTHONUNBUFFERED": "1",
             **self.extra_environ,
         }
 

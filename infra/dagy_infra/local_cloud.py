@@ -5,13 +5,14 @@
     ...
     cloud.stop()
 
-The stage is made by the same `cdk bootstrap` and `cdk deploy` as any other. What the emulator knows it writes to disk
-when it is stopped, and a hash of what was deployed lies in it beside the rest, so that a second start deploys only
-what changed. After a crash it knows what it knew at the last stop; `start` then deploys again.
+The stage is made by the same `cdk bootstrap` and `cdk deploy` as any other. A hash of what was deployed lies in the
+emulator beside the rest, from when a deploy is finished until the next one begins: a second start deploys only what
+changed, and after a crash a stage that was saved half made is told from a whole one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -87,7 +88,9 @@ class LocalCloud:
         whoever wants to look; a repeat goes on from there.
         """
         with self._changing():
-            running = self._emulator.start(port=self._port, enforces_iam=self._enforces_iam, report=report)
+            running = self._emulator.start(
+                port=self._port, enforces_iam=self._enforces_iam, report=report, is_whole=self._is_whole
+            )
             place = self._place(running)
             manifest = self._provisioned(place, report, progress)
             return self._status(running, manifest, self._admin_key(place.aws, manifest, report))
@@ -116,6 +119,11 @@ class LocalCloud:
         with using_local_dir(self.home):
             return self._status(running, manifest, read_credentials().api_keys.get(LOCAL_STAGE))
 
+    def place(self) -> Place | None:
+        """Where its stage is, for those who provision. None when it does not run."""
+        running = self._emulator.running()
+        return self._place(running) if running is not None else None
+
     @property
     def log(self) -> Path:
         """What the emulator and the functions in it have written."""
@@ -135,16 +143,20 @@ class LocalCloud:
 
     def _provisioned(self, place: Place, report: Report, progress: Report) -> Manifest:
         wanted = _fingerprint(place.stage, report)
+        if _deployed(place) == wanted:
+            with contextlib.suppress(NotFound):  # somebody destroyed the stage since
+                return read_manifest(LOCAL_STAGE, place.aws)
         ssm = place.aws.client("ssm")
-        with translated("reading what was deployed"):
-            standing = {p["Name"]: p["Value"] for p in ssm.get_parameters(Names=[_FINGERPRINT])["Parameters"]}
-        if standing.get(_FINGERPRINT) == wanted:
-            return read_manifest(LOCAL_STAGE, place.aws)
+        with translated("noting that a deploy begins"):
+            ssm.delete_parameters(Names=[_FINGERPRINT])
         manifest = deploy(place, report, progress=progress)
         _allow_recursion(place)
         with translated("noting what was deployed"):
             ssm.put_parameter(Name=_FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
         return manifest
+
+    def _is_whole(self, running: Running) -> bool:
+        return _deployed(self._place(running)) is not None
 
     def _admin_key(self, aws: Aws, manifest: Manifest, report: Report) -> str:
         """The key in the profile, when the stage still knows it; else a new one."""
@@ -202,6 +214,13 @@ def _fingerprint(stage: StageConfig, report: Report) -> str:
         if path.suffix in (".py", ".json"):
             digest.update(f"{path.relative_to(package)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def _deployed(place: Place) -> str | None:
+    """The fingerprint of what is deployed; None while, or after, a deploy that did not come to its end."""
+    with translated("reading what was deployed"):
+        found = place.aws.client("ssm").get_parameters(Names=[_FINGERPRINT])["Parameters"]
+    return str(found[0]["Value"]) if found else None
 
 
 def _allow_recursion(place: Place) -> None:

@@ -13,7 +13,11 @@ from dagy_infra import emulator
 from dagy_infra.emulator import Emulator
 
 SERVER = """
-import http.server, os, pathlib, subprocess, sys
+import http.server, os, pathlib, signal, subprocess, sys
+def end(*_):
+    pathlib.Path(sys.argv[-1]).write_text("clean")
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/_ministack/health" else 404)
@@ -36,7 +40,7 @@ def install(tmp_path: Path) -> Iterator[Callable[..., Emulator]]:
         python = tmp_path / "venv" / "bin" / "python"
         python.parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "ministack.py").write_text(source)
-        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path / "ministack.py"}"\n')
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path / "ministack.py"}" "$@"\n')
         python.chmod(0o755)
         stamp = json.dumps([*emulator._REQUIREMENTS, sys.version.split()[0]])
         (tmp_path / "venv" / "dagy.json").write_text(stamp)

@@ -74,6 +74,48 @@ def test_what_it_left_behind_when_it_crashed_ends_too(install: Install) -> None:
     assert _is_gone(worker)
 
 
+def _crash(emulator: Emulator) -> None:
+    running = emulator.running()
+    assert running is not None
+    os.kill(running.process.pid, 9)
+    os.waitpid(running.process.pid, 0)
+
+
+@pytest.mark.parametrize(
+    "mark, is_whole, is_kept",
+    [
+        pytest.param("running", True, True, id="saved a moment before, and whole"),
+        pytest.param("running", False, False, id="saved while a stage was being made"),
+        pytest.param(None, True, False, id="while it was being saved"),
+    ],
+)
+def test_after_a_crash_it_goes_on_or_says_that_it_starts_anew(
+    install: Install, mark: str | None, is_whole: bool, is_kept: bool
+) -> None:
+    emulator, said = install(), []
+    _start(emulator)
+    (emulator.home / "s3" / "bucket").mkdir()
+    if mark is None:
+        (emulator.home / "state" / "saved").unlink()
+    _crash(emulator)
+
+    running = emulator.start(port=None, enforces_iam=False, report=said.append, is_whole=lambda _: is_whole)
+
+    assert emulator.running() == running
+    assert (emulator.home / "s3" / "bucket").exists() is is_kept
+    assert any("not stopped cleanly" in line for line in said) is not is_kept
+
+
+def test_after_a_stop_nobody_asks_whether_it_is_whole(install: Install) -> None:
+    emulator, said = install(), []
+    _start(emulator)
+    (emulator.home / "s3" / "bucket").mkdir()
+    emulator.stop(lambda _: None)
+    emulator.start(port=None, enforces_iam=False, report=said.append, is_whole=lambda _: False)
+    assert (emulator.home / "s3" / "bucket").exists()
+    assert len(said) == 1
+
+
 def test_a_second_start_finds_the_first(install: Install) -> None:
     emulator = install()
     said: list[str] = []
