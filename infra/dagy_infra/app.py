@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dagy.core.errors import DagyError
 from dagy.core.sizes import Size
 from dagy_infra.assets import KINDS, find_asset, target_of
+from dagy_infra.locations import cache_dir
 from dagy_infra.node import find_node
 from dagy_infra.stages import DEFAULT_STAGE, Emulator, StageConfig, parse_sizes, stage_config
 
@@ -58,6 +59,11 @@ def stage_from_context(context: dict[str, str], environ: dict[str, str]) -> Stag
 
 
 def main() -> int:
+    # Half of a synthesis; the tests validate the same templates with cfn-lint.
+    os.environ.setdefault("CDK_VALIDATION", "false")
+    # Compiling the CDK's Python takes 6 s: once, also where it is not written beside it.
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = sys.pycache_prefix or str(cache_dir() / "pycache")
     environ = dict(os.environ)
     try:
         stage = stage_from_context(json.loads(environ.get("CDK_CONTEXT_JSON") or "{}"), environ)

@@ -130,13 +130,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stage", default=DEFAULT_STAGE, help="whose target to build for (default: %(default)s)")
     stage = parser.parse_args(arguments).stage
     target = host_target() if stage == LOCAL_STAGE else target_of(stage_config(stage))
-    for asset in build_assets(target, report=_say).values():
-        _say(f"{asset.path} ({asset.path.stat().st_size / 2**20:.1f} MiB)")
+    build_assets(target, report=lambda line: print(line, file=sys.stderr))  # noqa: T201 - for whoever runs the CDK
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

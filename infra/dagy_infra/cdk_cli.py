@@ -85,8 +85,6 @@ def cdk(*, work_dir: Path, report: Report, environ: Mapping[str, str] = os.envir
     Raises: Unavailable when it, or a Node for it, cannot be had.
     """
     env = with_node(environ)
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling the CDK's Python anew at every synth takes 6 s …
-    env.setdefault("PYTHONPYCACHEPREFIX", str(cache_dir() / "pycache"))  # … but no folder of the user's is touched
     env["CDK_DISABLE_CLI_TELEMETRY"] = "true"
     env["JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION"] = "1"
     return Cdk(_find_script() or _install_script(env, report), env, work_dir)
