@@ -214,6 +214,15 @@ def test_an_api_that_cannot_be_reached_is_status_0_with_the_words_of_the_referen
     client.close()
 
 
+def test_the_api_of_a_local_cloud_that_does_not_run_says_how_to_start_it() -> None:
+    client = DagyClient("http://127.0.0.1:9/_aws/execute-api/1/$default", "t", retrying=Retrying(sleep=lambda s: None))
+
+    with pytest.raises(APIError) as caught:
+        client.health()
+    assert caught.value.hint == "Start the local cloud: dagy local start"
+    client.close()
+
+
 @pytest.mark.parametrize("url", ["http://api.example.com", "http://10.0.0.1", "http://localhost.example.com"])
 def test_a_token_never_goes_over_plain_http_to_another_machine(url: str) -> None:
     with pytest.raises(InvalidInput, match=r"Refusing to send a token to .* over plain http"):

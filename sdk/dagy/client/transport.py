@@ -141,6 +141,7 @@ class Transport:
             0,
             f"Unable to reach Dagy API at {self.url}. Check DAGY_API_URL/profile and network connectivity.",
             "unreachable",
+            "Start the local cloud: dagy local start" if _is_local_cloud(self.url) else None,
         )
         error.__cause__ = cause
         return error
@@ -161,6 +162,11 @@ def api_root(base_url: str) -> str:
         raise InvalidInput(f"Invalid API URL {base_url!r}", "A URL starts with http:// or https:// and names a host.")
     root = base_url.strip().rstrip("/")
     return root if root.endswith("/v1") else f"{root}/v1"
+
+
+def _is_local_cloud(url: str) -> bool:
+    parts = urlsplit(url)
+    return is_loopback(parts.hostname) and parts.path.startswith("/_aws/execute-api/")
 
 
 def _refused(response: urllib3.BaseHTTPResponse) -> APIError:
