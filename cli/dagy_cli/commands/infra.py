@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dagy_cli.lazy import Group
+from dagy_cli.placing import place_of
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
@@ -24,7 +24,7 @@ infra = Group("infra", help="Provision stages in your AWS account.")
 
 
 def _place_options(function: F) -> F:
-    stage = click.option("--stage", default="dev", show_default=True, help="The stage.")
+    stage = click.option("--stage", metavar="NAME", help="The stage.  [default: the chosen profile's, else dev]")
     region = click.option("--region", metavar="NAME", help="Its region.  [default: its profile's, else your AWS one]")
     return functools.reduce(lambda decorated, option: option(decorated), (region, stage), function)
 
@@ -34,14 +34,13 @@ def _place_options(function: F) -> F:
 @_sizes_option
 @click.option("--yes", is_flag=True, help="Do not ask before a stage other than dev is changed.")
 @pass_session
-def deploy(session: Session, stage: str, region: str | None, sizes: str | None, yes: bool) -> None:
+def deploy(session: Session, stage: str | None, region: str | None, sizes: str | None, yes: bool) -> None:
     """Create a stage or bring it up to date, and make a profile for it. A repeat changes nothing."""
     from dagy.config import write_profile
     from dagy_infra import provision
 
-    place = _sized(_place(session, stage, region), sizes)
-    account = provision.account_id(place.aws)
-    where = f"account {account}, region {place.aws.region}"
+    place = _sized(place_of(session, stage, region, is_new=True), sizes)
+    stage, where = place.stage.name, provision.where(place)
     if place.stage.is_protected:
         session.confirm(f"Deploy stage {stage} into {where}?", is_yes=yes)
     session.out.remark(f"Deploying stage {stage} into {where}")
@@ -59,11 +58,11 @@ def deploy(session: Session, stage: str, region: str | None, sizes: str | None, 
 @_place_options
 @_sizes_option
 @pass_session
-def diff(session: Session, stage: str, region: str | None, sizes: str | None) -> None:
+def diff(session: Session, stage: str | None, region: str | None, sizes: str | None) -> None:
     """Show what a deploy would change."""
     from dagy_infra import provision
 
-    place = _sized(_place(session, stage, region), sizes)
+    place = _sized(place_of(session, stage, region), sizes)
     session.out.answer(provision.diff(place, session.out.remark).rstrip())
 
 
@@ -71,14 +70,13 @@ def diff(session: Session, stage: str, region: str | None, sizes: str | None) ->
 @_place_options
 @click.option("--sizes", metavar="SIZES", help=f"{_SIZES_HELP}  [default: all six]")
 @pass_session
-def synth(session: Session, stage: str, region: str | None, sizes: str | None) -> None:
+def synth(session: Session, stage: str | None, region: str | None, sizes: str | None) -> None:
     """Write the CloudFormation templates and say where they are. Needs no AWS credentials."""
     from dagy_infra import provision
-    from dagy_infra.stages import parse_sizes, stage_config
 
-    place = _place(session, stage, region)
+    place = place_of(session, stage, region)
     if sizes is not None:
-        place = replace(place, stage=stage_config(stage, sizes=parse_sizes(sizes)))
+        place = _with_sizes(place, sizes)
     folder = provision.synthesise(place, session.out.remark)
     session.out.item({"folder": str(folder)}, text=str(folder))
 
@@ -86,22 +84,25 @@ def synth(session: Session, stage: str, region: str | None, sizes: str | None) -
 @infra.command("status", cls=Command)
 @_place_options
 @pass_session
-def status(session: Session, stage: str, region: str | None) -> None:
+def status(session: Session, stage: str | None, region: str | None) -> None:
     """Show how the stacks of a stage are."""
     from dagy_infra import provision
 
-    stacks = [asdict(stack) for stack in provision.status(_place(session, stage, region))]
-    session.out.items(stacks, ["name", "status", "updated_at", "reason"])
+    place = place_of(session, stage, region)
+    stacks = provision.provisioned(place)
+    session.out.remark(f"Stage {place.stage.name} in {provision.where(place)}")
+    facts = [{**asdict(stack), "status": stack.status or "NOT_DEPLOYED"} for stack in stacks]
+    session.out.items(facts, ["name", "status", "updated_at", "reason"])
 
 
 @infra.command("outputs", cls=Command)
 @_place_options
 @pass_session
-def outputs(session: Session, stage: str, region: str | None) -> None:
+def outputs(session: Session, stage: str | None, region: str | None) -> None:
     """Show where everything of a stage is."""
     from dagy_infra import provision
 
-    session.out.item(provision.outputs(_place(session, stage, region)))
+    session.out.item(provision.outputs(place_of(session, stage, region)))
 
 
 @infra.command("destroy", cls=Command)
@@ -111,54 +112,41 @@ def outputs(session: Session, stage: str, region: str | None) -> None:
 )
 @click.option("--yes", is_flag=True, help="Do not ask. Data are deleted only when their stage's name is typed.")
 @pass_session
-def destroy(session: Session, stage: str, region: str | None, delete_data: bool, yes: bool) -> None:
+def destroy(session: Session, stage: str | None, region: str | None, delete_data: bool, yes: bool) -> None:
     """Delete a stage's functions, API and schedules. Its bucket and table stay, unless told otherwise."""
-    from dagy_infra import teardown
+    from dagy_infra import provision, teardown
 
-    place = _place(session, stage, region)
+    place = place_of(session, stage, region)
+    provision.provisioned(place)
+    stage, where = place.stage.name, provision.where(place)
     kept = [] if delete_data else teardown.kept_by_destroy(place)
     for item in kept:
         session.out.remark(f"Keeps {item.what}: {item.why}.")
-    session.confirm(f"Delete stack {place.stage.app_stack} in {place.aws.region}?", is_yes=yes)
+    session.confirm(f"Delete stack {place.stage.app_stack} of stage {stage} in {where}?", is_yes=yes)
     if delete_data:
         typed = click.prompt(
-            f"Every flow and run of stage {stage} will be gone. Type its name to delete them", err=True
+            f"Every flow and run of stage {stage} in {where} will be gone. Type the stage's name to delete them",
+            err=True,
         )
         if typed != stage:
             raise click.Abort
     left = teardown.destroy(place, session.out.remark, delete_data=delete_data)
     answer = {"stage": stage, "left": [stack.name for stack in left]}
-    session.out.item(
-        answer, text=f"Deleted stage {stage}" + ("" if not left else f"; left: {', '.join(answer['left'])}")
-    )
-
-
-def _place(session: Session, stage: str, region: str | None) -> Place:
-    from dagy.aws import Aws
-    from dagy_infra.provision import Place
-    from dagy_infra.stages import stage_config
-
-    return Place(stage_config(stage), Aws(region or _region(session, stage)))
+    text = f"Deleted stage {stage} in {where}" + (f"; left: {', '.join(answer['left'])}" if left else "")
+    session.out.item(answer, text=text)
 
 
 def _sized(place: Place, given: str | None) -> Place:
     """With the sizes asked for, else those that the stage has, else all."""
     from dagy_infra.provision import standing_sizes
-    from dagy_infra.stages import parse_sizes, stage_config
 
-    sizes = parse_sizes(given) if given is not None else standing_sizes(place)
-    return place if sizes is None else replace(place, stage=stage_config(place.stage.name, sizes=sizes))
+    if given is not None:
+        return _with_sizes(place, given)
+    standing = standing_sizes(place)
+    return place if standing is None else replace(place, stage=replace(place.stage, sizes=standing))
 
 
-def _region(session: Session, stage: str) -> str:
-    """The region in the stage's profile, else the shell's or the AWS configuration's, else the default."""
-    from dagy.config import DEFAULT_REGION, read_config
+def _with_sizes(place: Place, given: str) -> Place:
+    from dagy_infra.stages import parse_sizes
 
-    profile = read_config().profiles.get(session.settings.profile or stage)
-    if profile is not None and profile.region:
-        return profile.region
-    if shell := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
-        return shell
-    import boto3  # a lazy door: 200 ms that only this case pays
-
-    return boto3.session.Session().region_name or DEFAULT_REGION
+    return replace(place, stage=replace(place.stage, sizes=parse_sizes(given)))
