@@ -51,6 +51,16 @@ def test_the_others_reach_every_runtime_they_are_told_of():
     assert (functions.runtime(Size.NANO), functions.control_function()) == ("dagy-nano", "dagy-control")
 
 
+def test_a_function_that_sends_nothing_needs_to_know_nobody():
+    failures = {"DAGY_STAGE": "dev", "DAGY_TABLE": "t", "DAGY_BUCKET": "b", "DAGY_SENDS": "nothing"}
+    functions = read_settings(failures).functions
+    for asked in (functions.control_function, lambda: functions.runtime(Size.NANO)):
+        with pytest.raises(NotFound):
+            asked()
+    with pytest.raises(InvalidInput, match=r"Missing in the environment: DAGY_TABLE$"):
+        read_settings({**failures, "DAGY_TABLE": ""})
+
+
 def test_a_list_of_runtimes_that_is_no_json_object_is_refused():
     for text in ("[", '["nano"]', '{"huge": "x"}'):
         with pytest.raises(InvalidInput, match="DAGY_RUNTIMES"):

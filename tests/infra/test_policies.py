@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from dagy.core.names import RESERVED_PREFIXES
+from dagy_runtime.adapters.aws import schema, table
+
+WRITING = {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+
 # The only resources with a wildcard, and why each has one.
 WILDCARDS = {
     "WriteOwnLog": "log streams are below the function's own log group",
     "ReadObjects": "`dagy deploy --prefix` puts artifacts where it likes; one bucket, read only",
-    "WriteRuns": "runs and large state lie below two prefixes of the one bucket",
+    "ReadState": "what was too large for the table lies below one prefix of the one bucket",
+    "WriteObjects": "results, logs and large state lie below prefixes of the one bucket",
     "ManageSchedules": "one schedule per deployment, in the stage's own group",
 }
 
@@ -58,7 +66,7 @@ def test_no_resource_is_a_wildcard_without_a_reason(synthesised) -> None:
 
 def test_no_policy_of_aws_is_attached(synthesised) -> None:
     roles = list(synthesised.resources("AWS::IAM::Role"))
-    assert len(roles) == 10  # six runtimes, control, API, timer, schedules
+    assert len(roles) == 12  # six runtimes, control, failures, API, two timers, schedules
     for _, role in roles:
         assert "ManagedPolicyArns" not in role["Properties"]
 
@@ -67,7 +75,106 @@ def test_functions_may_write_no_artifact(synthesised) -> None:
     for _, statement in _statements(synthesised):
         if "s3:PutObject" in _list(statement["Action"]) and statement["Effect"] == "Allow":
             for resource in _list(statement["Resource"]):
-                assert json.dumps(resource).endswith(('/runs/*"]]}', '/state/*"]]}'))
+                [below] = re.findall(r'"/(runs|state)/[a-z/-]*\*"', json.dumps(resource))
+                assert below in RESERVED_PREFIXES
+
+
+# --- what a flow may do: its process has its runtime's rights -----------------------------------------------
+
+
+def _rights(synthesised, name: str) -> list[dict[str, Any]]:
+    """The statements of the functions whose ids begin so; all of one kind have the same, but for their own names."""
+    policies = [r for key, r in synthesised.resources("AWS::IAM::Policy") if key.startswith(name)]
+    assert policies
+    return [s for policy in policies for s in policy["Properties"]["PolicyDocument"]["Statement"]]
+
+
+def _actions(statements: list[dict[str, Any]], prefix: str) -> set[str]:
+    return {action for s in statements for action in _list(s["Action"]) if action.startswith(prefix)}
+
+
+def _targets(statements: list[dict[str, Any]], action: str) -> set[str]:
+    """The ids of what it may be done to."""
+    return {
+        re.sub("[0-9A-F]{8}$", "", resource["Fn::GetAtt"][0] if "Fn::GetAtt" in resource else resource["Ref"])
+        for s in statements
+        for resource in _list(s["Resource"])
+        if action in _list(s["Action"])
+    }
+
+
+def test_a_flow_reaches_records_of_runs_and_no_others(synthesised) -> None:
+    statements = [s for s in _rights(synthesised, "Runtimes") if _actions([s], "dynamodb:")]
+    assert len(statements) == 6
+    for statement in statements:
+        assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}}
+        [table] = _list(statement["Resource"])
+        assert "index" not in json.dumps(table)
+    for key in (schema.run_key("x"), schema.lease_key("x"), schema.task_key("x", "t-1"), schema.event_key("x", "e")):
+        assert key.pk.startswith("RUN#")
+    others = (
+        schema.flow_key("x", "1"),
+        schema.deployment_key("x"),
+        schema.api_key_key("x"),
+        schema.idempotency_key("x"),
+    )
+    assert not [key for key in others if key.pk.startswith("RUN#")]
+
+
+def test_a_flow_can_do_nothing_else_than_this(synthesised) -> None:
+    """A right that is added here is given to everybody who may deploy a flow."""
+    statements = _rights(synthesised, "Runtimes")
+    assert _actions(statements, "") == {
+        "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "lambda:InvokeFunction",
+        "logs:CreateLogStream", "logs:PutLogEvents",
+        "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject",
+        "states:StartExecution",
+    }  # fmt: skip
+
+
+def test_a_flow_overwrites_data_of_runs_at_most(synthesised) -> None:
+    for statement in _rights(synthesised, "Runtimes"):
+        if "s3:PutObject" in _list(statement["Action"]):
+            below = re.findall(r'"/([a-z/-]+)\*"', json.dumps(statement["Resource"]))
+            assert below == ["runs/", "state/runs/"]
+
+
+def test_whatever_a_flow_can_start_is_a_runtime_or_buries_runs(synthesised) -> None:
+    """The timer that it may set invokes runtimes only, and none of these functions can start the control function."""
+    functions = _targets(_rights(synthesised, "Runtimes"), "lambda:InvokeFunction")
+    assert {name for name in functions if not name.startswith("Runtimes")} == {"FailuresFunction"}
+    assert _targets(_rights(synthesised, "Runtimes"), "states:StartExecution") == {"RuntimeTimerMachine"}
+    started = _targets(_rights(synthesised, "RuntimeTimer"), "lambda:InvokeFunction")
+    assert started and all(name.startswith("Runtimes") for name in started)
+
+
+def test_what_takes_failures_starts_nothing(synthesised) -> None:
+    statements = _rights(synthesised, "Failures")
+    assert not _actions(statements, "lambda:") | _actions(statements, "states:") | _actions(statements, "scheduler:")
+    [items] = [s for s in statements if _actions([s], "dynamodb:")]
+    assert items["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["DEADLETTER#*", "RUN#*"]}}
+
+
+def test_only_the_api_writes_flows_deployments_and_keys(synthesised) -> None:
+    for name in ("Runtimes", "Failures", "Control"):
+        for statement in _rights(synthesised, name):
+            if _actions([statement], "dynamodb:") & WRITING:
+                allowed = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+                assert set(allowed) <= {"RUN#*", "DEADLETTER#*"}
+    [unconditional] = [s for s in _rights(synthesised, "Api") if _actions([s], "dynamodb:") & WRITING]
+    assert "Condition" not in unconditional
+
+
+def test_the_apis_rights_on_the_table_are_what_the_adapter_asks_for(synthesised) -> None:
+    """A transaction is allowed by the actions of what is in it."""
+    source = inspect.getsource(table)
+    in_transactions = {f"dynamodb:{kind}Item" for kind in re.findall(r'\{"(Put|Update|Delete)": ', source)}
+    checks = {"dynamodb:ConditionCheckItem"} if 'ConditionCheck":' in source else set()
+    used = {f"dynamodb:{operation}" for operation in table._METHODS} | in_transactions | checks
+    assert in_transactions
+    assert _actions(_rights(synthesised, "Api"), "dynamodb:") == used
 
 
 def test_the_timer_and_the_schedules_start_functions_of_their_stage_only(synthesised) -> None:

@@ -140,6 +140,7 @@ def test_the_disk_of_a_runtime_holds_the_largest_artifact_and_result(dev) -> Non
 def test_asynchronous_work_is_retried_twice_and_then_looked_after(dev) -> None:
     functions = {key: value["Properties"] for key, value in dev.resources("AWS::Lambda::Function")}
     control = next(key for key in functions if key.startswith("Control"))
+    failures = next(key for key in functions if key.startswith("Failures"))
     queue = next(key for key, _ in dev.resources("AWS::SQS::Queue"))
     destinations = {}
     for _, config in dev.resources("AWS::Lambda::EventInvokeConfig"):
@@ -148,7 +149,7 @@ def test_asynchronous_work_is_retried_twice_and_then_looked_after(dev) -> None:
         destination = properties["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
         destinations[properties["FunctionName"]["Ref"]] = destination
     runtimes = {key for key in functions if key.startswith("Runtimes")}
-    assert destinations == {**dict.fromkeys(runtimes, control), control: queue}
+    assert destinations == {**dict.fromkeys(runtimes, failures), failures: queue, control: queue}
 
 
 def test_no_function_is_stopped_for_calling_itself(dev) -> None:

@@ -10,6 +10,7 @@ Constructs take constructs; stacks only wire them. `dagy_infra.stacks.app` shows
 from dagy_infra.constructs.api import Api, ApiProps
 from dagy_infra.constructs.artifact_store import ArtifactStore, ArtifactStoreProps
 from dagy_infra.constructs.control import Control, ControlProps
+from dagy_infra.constructs.failures import Failures, FailuresProps
 from dagy_infra.constructs.function import FunctionSettings, StageFunction
 from dagy_infra.constructs.observability import Observability, ObservabilityProps
 from dagy_infra.constructs.run_table import RunTable, RunTableProps
@@ -21,6 +22,7 @@ __all__ = [
     "Api", "ApiProps",
     "ArtifactStore", "ArtifactStoreProps",
     "Control", "ControlProps",
+    "Failures", "FailuresProps",
     "FunctionSettings", "StageFunction",
     "Observability", "ObservabilityProps",
     "RunTable", "RunTableProps",

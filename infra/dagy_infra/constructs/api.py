@@ -19,6 +19,7 @@ from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.runtimes import Runtimes
 from dagy_infra.constructs.scheduling import Scheduling
 from dagy_infra.constructs.timer import Timer
+from dagy_runtime.adapters.aws.packing import STATE_PREFIX
 
 _MEMORY_MIB: Final = 1024  # CPU grows with memory, and a cold start is all CPU
 _TIMEOUT_S: Final = 29  # HTTP APIs give up after 30
@@ -109,7 +110,8 @@ class Api(Construct):
         )
         function.allow(
             *props.table.access(),
-            *props.store.access(),
+            *props.store.reading(),
+            props.store.writing(STATE_PREFIX),
             props.timer.starting(),
             props.runtimes.invoking(),
             invoking("TellControl", props.control.function),

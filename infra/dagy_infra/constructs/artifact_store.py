@@ -10,10 +10,14 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from dagy.core.errors import InvalidInput
+from dagy.core.names import is_reserved_key
 from dagy_infra.stages import DEFAULT_STAGE
 from dagy_runtime.adapters.aws.packing import STATE_PREFIX
 
 RUNS_PREFIX: Final = "runs/"
+STATE_OF_RUNS: Final = f"{STATE_PREFIX}runs/"
+STATE_OF_DEAD_LETTERS: Final = f"{STATE_PREFIX}dead-letters/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +62,37 @@ class ArtifactStore(Construct):
             ],
         )
 
-    def access(self) -> list[iam.PolicyStatement]:
-        """Read everything, in the version that a run pinned: `dagy deploy --prefix` puts artifacts where it likes.
-        Write results, logs and what is too large for the table, but no artifact: that would be writing code.
-        """
-        written = [self.bucket.arn_for_objects(f"{prefix}*") for prefix in (RUNS_PREFIX, STATE_PREFIX)]
+    def reading(self) -> list[iam.PolicyStatement]:
+        """Everything, in the version that a run pinned: `dagy deploy --prefix` puts artifacts where it likes."""
         return [
             iam.PolicyStatement(
                 sid="ReadObjects",
                 actions=["s3:GetObject", "s3:GetObjectVersion"],
                 resources=[self.bucket.arn_for_objects("*")],
             ),
-            iam.PolicyStatement(sid="WriteRuns", actions=["s3:PutObject"], resources=written),
             # Without it S3 answers 403 for what is not there, not 404.
             iam.PolicyStatement(sid="ListBucket", actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]),
         ]
+
+    def reading_state(self) -> iam.PolicyStatement:
+        """What was too large for the table."""
+        return iam.PolicyStatement(
+            sid="ReadState", actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{STATE_PREFIX}*")]
+        )
+
+    def writing(self, *prefixes: str) -> iam.PolicyStatement:
+        """Below prefixes that are no artifacts': writing one of those would be writing code.
+
+        Raises: InvalidInput for any other prefix.
+        """
+        for prefix in prefixes:
+            if not is_reserved_key(prefix):
+                raise InvalidInput(f"Functions cannot write below '{prefix}': artifacts may be there")
+        return iam.PolicyStatement(
+            sid="WriteObjects",
+            actions=["s3:PutObject"],
+            resources=[self.bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes],
+        )
 
 
 def bucket_name(stage: str, *, account: str, region: str) -> str:

@@ -1,20 +1,20 @@
-"""The function that looks after runs: schedule fires, timers, what Lambda gave up on, the reconciler."""
+"""The function that looks after runs: schedules that fire, and the reconciler."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from dagy_infra.assets import Asset
-from dagy_infra.constructs.artifact_store import ArtifactStore
+from dagy_infra.constructs.artifact_store import STATE_OF_RUNS, ArtifactStore
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.runtimes import Runtimes
 from dagy_infra.constructs.timer import Timer
+from dagy_runtime.adapters.aws.schema import BY_STATUS
 from dagy_runtime.adapters.aws.settings import ITSELF
 
 _MEMORY_MIB: Final = 512
@@ -29,27 +29,19 @@ class ControlProps:
     table: RunTable
     timer: Timer
     runtimes: Runtimes
-    requires_tls: bool = True
+    dead_letters: sqs.Queue
 
 
 class Control(Construct):
-    """Takes the failures of the runtimes. Its own go to a queue that nobody reads but people and an alarm: no loop."""
+    """No flow can reach it: it starts any deployment that it is told to."""
 
     def __init__(self, scope: Construct, construct_id: str, props: ControlProps) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letters: Final = sqs.Queue(
-            self,
-            "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=props.requires_tls,
-            retention_period=Duration.days(14),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
         self.function: Final = StageFunction(
             self,
             "Control",
             settings=props.settings,
-            description=f"Dagy {props.settings.stage}: schedule fires, timers, dead letters, reconciler",
+            description=f"Dagy {props.settings.stage}: schedule fires, reconciler",
             handler="dagy_runtime.entrypoints.control.handler",
             asset=props.asset,
             memory_mib=_MEMORY_MIB,
@@ -63,12 +55,14 @@ class Control(Construct):
             },
         )
         self.function.allow(
-            *props.table.access(),
-            *props.store.access(),
+            props.table.access_to("RUN#*"),
+            props.table.reading("DEPLOYMENT#*", "FLOW#*"),
+            props.table.listing(BY_STATUS),
+            props.store.reading_state(),
+            props.store.writing(STATE_OF_RUNS),
             props.timer.starting(),
             props.runtimes.invoking(),
             invoking("ContinueInANewInvocation", self.function),
         )
-        props.timer.may_invoke(self.function)
-        props.runtimes.send_failures_to(self.function)
-        self.function.send_failures_to(self.dead_letters)
+        props.timer.may_invoke(self.function, *props.runtimes.functions.values())
+        self.function.send_failures_to(props.dead_letters)

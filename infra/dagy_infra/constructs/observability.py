@@ -11,6 +11,7 @@ from constructs import Construct
 
 from dagy_infra.constructs.api import Api
 from dagy_infra.constructs.control import Control
+from dagy_infra.constructs.failures import Failures
 
 _NEAR_TIMEOUT: Final = 0.8
 
@@ -18,6 +19,7 @@ _NEAR_TIMEOUT: Final = 0.8
 @dataclass(frozen=True, slots=True)
 class ObservabilityProps:
     control: Control
+    failures: Failures
     api: Api
 
 
@@ -32,8 +34,8 @@ class Observability(Construct):
         control, api = props.control.function, props.api.function
         self._alarm(
             "DeadLetters",
-            "The control function itself gave up on messages; they wait in its queue for 14 days",
-            props.control.dead_letters.metric_approximate_number_of_messages_visible(statistic="Maximum"),
+            "Messages that nobody could take wait in the queue of dead letters, for 14 days",
+            props.failures.dead_letters.metric_approximate_number_of_messages_visible(statistic="Maximum"),
             threshold=0,
         )
         self._alarm("ControlErrors", "The control function fails", control.function.metric_errors(), threshold=0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -46,25 +47,52 @@ class RunTable(Construct):
         )
 
     def access(self) -> list[iam.PolicyStatement]:
-        """Everything but Scan, and no administration."""
-        indexes = [f"{self.table.table_arn}/index/{index}" for index in INDEXES]
+        """To every item and every index: everything but Scan, and no administration. For code of ours only."""
         return [
             iam.PolicyStatement(
                 sid="ReadAndWriteItems",
-                actions=[
-                    "dynamodb:BatchGetItem",
-                    "dynamodb:BatchWriteItem",
-                    "dynamodb:DeleteItem",
-                    "dynamodb:GetItem",
-                    "dynamodb:PutItem",
-                    "dynamodb:UpdateItem",
-                ],
+                actions=[*_READING, *_WRITING, "dynamodb:DeleteItem"],
                 resources=[self.table.table_arn],
             ),
-            iam.PolicyStatement(
-                sid="QueryItems", actions=["dynamodb:Query"], resources=[self.table.table_arn, *indexes]
-            ),
+            self.listing(*INDEXES),
         ]
+
+    def access_to(self, *partitions: str) -> iam.PolicyStatement:
+        """To items whose partition key is like one of these, such as `RUN#*`, and to no index.
+
+        An emulator that does not know the condition's key lets everything through, as IAM does for an empty set.
+        """
+        return iam.PolicyStatement(
+            sid="ReadAndWriteSomeItems",
+            actions=[*_READING, *_WRITING],
+            resources=[self.table.table_arn],
+            conditions=_only(partitions),
+        )
+
+    def reading(self, *partitions: str) -> iam.PolicyStatement:
+        """One by one, items whose partition key is like one of these."""
+        return iam.PolicyStatement(
+            sid="ReadSomeItems",
+            actions=["dynamodb:GetItem"],
+            resources=[self.table.table_arn],
+            conditions=_only(partitions),
+        )
+
+    def listing(self, *indexes: str) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            sid="QueryIndexes",
+            actions=["dynamodb:Query"],
+            resources=[f"{self.table.table_arn}/index/{index}" for index in indexes],
+        )
+
+
+_READING: Final = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+_WRITING: Final = ("dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+
+
+def _only(partitions: Sequence[str]) -> dict[str, Any]:
+    """Every one of these actions carries the key, also inside a transaction, so the set is never empty."""
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}
 
 
 def _text(name: str) -> dynamodb.Attribute:

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from dagy.core.sizes import SHAPES, Size
 from dagy_infra.assets import Asset
-from dagy_infra.constructs.artifact_store import ArtifactStore
+from dagy_infra.constructs.artifact_store import RUNS_PREFIX, STATE_OF_RUNS, ArtifactStore
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.timer import Timer
@@ -31,10 +31,17 @@ class RuntimesProps:
     store: ArtifactStore
     table: RunTable
     timer: Timer
+    """One that can start nothing but runtime functions: whoever may set it can have it send any message."""
     sizes: Sequence[Size] = tuple(Size)
 
 
 class Runtimes(Construct):
+    """Flows run with these functions' rights: a flow can do whatever its runtime can.
+
+    So these are the rights of a stranger: the records and data of runs, and starting runtime functions. They reach no
+    flow, deployment, schedule or key, overwrite no artifact, and start nothing that could.
+    """
+
     def __init__(self, scope: Construct, construct_id: str, props: RuntimesProps) -> None:
         super().__init__(scope, construct_id)
         self.functions: Final[Mapping[Size, StageFunction]] = {size: self._runtime(size, props) for size in props.sizes}
@@ -58,8 +65,9 @@ class Runtimes(Construct):
             },
         )
         runtime.allow(
-            *props.table.access(),
-            *props.store.access(),
+            props.table.access_to("RUN#*"),
+            *props.store.reading(),
+            props.store.writing(RUNS_PREFIX, STATE_OF_RUNS),
             props.timer.starting(),
             invoking("ContinueInANewInvocation", runtime),
         )
@@ -75,6 +83,7 @@ class Runtimes(Construct):
     def invoking(self) -> iam.PolicyStatement:
         return invoking("StartRuns", *self.functions.values())
 
-    def send_failures_to(self, control: StageFunction) -> None:
+    def send_failures_to(self, destination: StageFunction) -> None:
+        """Flows can send it what they like: Lambda calls a destination with the function's own rights."""
         for function in self.functions.values():
-            function.send_failures_to(control)
+            function.send_failures_to(destination)

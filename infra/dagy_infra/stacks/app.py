@@ -15,6 +15,8 @@ from dagy_infra.constructs import (
     ApiProps,
     Control,
     ControlProps,
+    Failures,
+    FailuresProps,
     FunctionSettings,
     Observability,
     ObservabilityProps,
@@ -47,12 +49,17 @@ class AppStack(Stack):
             synthesizer=synthesizer,
         )
         settings, store, table = FunctionSettings.of(stage), data.store, data.runs
-        runtime, timer = assets["runtime"], Timer(self, "Timer")
-        runtimes = Runtimes(self, "Runtimes", RuntimesProps(settings, runtime, store, table, timer, stage.sizes))
-        control = Control(
+        runtime, timer, timer_of_runtimes = assets["runtime"], Timer(self, "Timer"), Timer(self, "RuntimeTimer")
+        runtimes = Runtimes(
+            self, "Runtimes", RuntimesProps(settings, runtime, store, table, timer_of_runtimes, stage.sizes)
+        )
+        failures = Failures(
             self,
-            "Control",
-            ControlProps(settings, runtime, store, table, timer, runtimes, requires_tls=stage.emulator is None),
+            "Failures",
+            FailuresProps(settings, runtime, store, table, runtimes, requires_tls=stage.emulator is None),
+        )
+        control = Control(
+            self, "Control", ControlProps(settings, runtime, store, table, timer, runtimes, failures.dead_letters)
         )
         scheduling = Scheduling(self, "Scheduling", SchedulingProps(control, is_emulated=stage.emulator is not None))
         api = Api(
@@ -73,7 +80,7 @@ class AppStack(Stack):
             ),
         )
         if stage.has_alarms:
-            Observability(self, "Observability", ObservabilityProps(control, api))
+            Observability(self, "Observability", ObservabilityProps(control, failures, api))
         self._publish(stage, data, api)
 
     def _publish(self, stage: StageConfig, data: DataStack, api: Api) -> None:

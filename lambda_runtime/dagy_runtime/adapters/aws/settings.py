@@ -11,11 +11,12 @@ from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.sizes import Size
 
 ITSELF: Final = "itself"
+NOTHING: Final = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """Names or ARNs of the stage's functions. `control` is None in the runtime functions, which never call it."""
+    """Names or ARNs of the stage's functions. `control` is None in functions that never call it, the runtimes first."""
 
     runtimes: Mapping[Size, str]
     control: str | None
@@ -47,15 +48,17 @@ class Settings:
     table: str
     bucket: str
     functions: Functions
-    timer_state_machine: str
+    timer_state_machine: str  # empty where nothing is ever sent
     scheduler: SchedulerSettings | None  # only functions that change schedules have it
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Raises: InvalidInput naming every variable that is missing, not only the first."""
     is_runtime = "DAGY_SIZE" in environ
-    needed = ["DAGY_TABLE", "DAGY_BUCKET", "DAGY_TIMER_STATE_MACHINE"]
-    needed += ["AWS_LAMBDA_FUNCTION_NAME"] if is_runtime else ["DAGY_RUNTIMES", "DAGY_CONTROL_FUNCTION"]
+    needed = ["DAGY_TABLE", "DAGY_BUCKET"]
+    if environ.get("DAGY_SENDS") != NOTHING:
+        needed += ["DAGY_TIMER_STATE_MACHINE"]
+        needed += ["AWS_LAMBDA_FUNCTION_NAME"] if is_runtime else ["DAGY_RUNTIMES", "DAGY_CONTROL_FUNCTION"]
     scheduling = ["DAGY_SCHEDULE_GROUP", "DAGY_SCHEDULE_ROLE", "DAGY_CONTROL_FUNCTION_ARN"]
     has_scheduler = not is_runtime and bool(environ.get("DAGY_SCHEDULE_GROUP") or environ.get("DAGY_SCHEDULE_ROLE"))
     missing = [name for name in needed + (scheduling if has_scheduler else []) if not environ.get(name)]
@@ -67,7 +70,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         table=environ["DAGY_TABLE"],
         bucket=environ["DAGY_BUCKET"],
         functions=Functions(_runtimes(environ), _control(environ)),
-        timer_state_machine=environ["DAGY_TIMER_STATE_MACHINE"],
+        timer_state_machine=environ.get("DAGY_TIMER_STATE_MACHINE", ""),
         scheduler=SchedulerSettings(*(environ[name] for name in scheduling)) if has_scheduler else None,
     )
 
@@ -83,6 +86,6 @@ def _runtimes(environ: Mapping[str, str]) -> dict[Size, str]:
     if "DAGY_SIZE" in environ:
         return {Size(environ["DAGY_SIZE"]): environ["AWS_LAMBDA_FUNCTION_NAME"]}
     try:
-        return {Size(size): function for size, function in json.loads(environ["DAGY_RUNTIMES"]).items()}
+        return {Size(size): function for size, function in json.loads(environ.get("DAGY_RUNTIMES", "{}")).items()}
     except (ValueError, AttributeError) as error:
         raise InvalidInput(f"DAGY_RUNTIMES is not a JSON object of sizes and functions: {error}") from error
