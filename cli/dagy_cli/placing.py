@@ -18,8 +18,8 @@ def place_of(session: Session, stage: str | None, region: str | None, *, is_new:
     Only a profile somebody chose by name counts: the default one is often the local cloud's, which nobody means who
     types no name at all. With `is_new` a chosen profile need not exist as long as the stage is named.
 
-    Raises: NotFound for a profile that does not exist; InvalidInput for one without a stage, for a stage that cannot be,
-    or with `is_new` for a profile that is another stage's; Unavailable for the local cloud's stage when it does not run.
+    Raises: NotFound for a profile that does not exist; InvalidInput for one without a stage, for a stage that cannot
+    be, or with `is_new` for a profile that is another stage's; Unavailable for the local cloud's while it does not run.
     """
     from dagy.aws import Aws  # lazy doors: nobody but `infra` pays for them
     from dagy.config import Profile

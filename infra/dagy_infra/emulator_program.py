@@ -26,7 +26,7 @@ import ministack.app as ministack
 from ministack.core.persistence import save_state
 
 _EVERY_S: Final = 5.0
-_IDLE_PER_BUSY: Final = 50  # saving takes at most a fiftieth of the time, however much there is to save
+_IDLE_PER_BUSY: Final = 20  # saving takes at most a twentieth of the time, however much there is to save
 _ATTEMPTS: Final = 5
 
 _log: Final = logging.getLogger("dagy")
