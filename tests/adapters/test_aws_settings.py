@@ -72,10 +72,12 @@ def test_only_functions_that_are_told_of_a_scheduler_change_schedules():
     assert isinstance(aws.world(RUNTIME).schedules, NoSchedules)
 
 
-def test_making_a_world_loads_no_aws_library():
-    """The stacks import the table's layout, and a cold start pays for boto3 only when it is used."""
+def test_making_a_world_loads_neither_an_aws_library_nor_schedules():
+    """The stacks import the table's layout, and a cold start pays for boto3 only when it is used, and for schedules
+    only where they are changed.
+    """
     code = (
         "import sys; from dagy_runtime.adapters import aws; from dagy_runtime.adapters.aws import schema; "
-        f"aws.world({RUNTIME!r}); assert not {{'boto3', 'botocore'}} & set(sys.modules)"
+        f"aws.world({RUNTIME!r}); assert not {{'boto3', 'botocore', 'cronsim', 'dagy.schedules'}} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
