@@ -368,10 +368,39 @@ def test_attempts_of_the_flow_are_counted_across_processes(run, notes):
     first = run(retried, longest_wait_s=2.0)
     assert first.outcome == HandedBack(60.0, flow_attempt=2)
     notes.earlier = dict(notes.results)
-    finished = Finished(succeeded=frozenset(notes.results), attempts=(("flaky-1", 1),), flow_attempt=2)
+    used = (("flaky-1", 1),)
+    finished = Finished(frozenset(notes.results), attempts=used, attempts_before=used, flow_attempt=2)
     second = run(retried, longest_wait_s=2.0, finished=finished)
     assert isinstance(second.outcome, Failed)
     assert notes.ids("started") == ["once-1", "flaky-1", "flaky-1"]
+
+
+def test_a_tasks_own_retries_are_counted_across_processes_in_each_attempt_of_the_flow(run, notes):
+    retried = flow_with_retries(failing_times(99, retries=1, retry_delay_seconds=60), retries=1, retry_delay_seconds=60)
+    finished, before = Finished(), 0
+    for flow_attempt in (1, 2, 2):
+        outcome = run(retried, longest_wait_s=2.0, finished=finished).outcome
+        assert outcome == HandedBack(60.0, flow_attempt)
+        notes.earlier = dict(notes.results)
+        used = len([told for told in notes.told if told[:2] == ("started", "flaky-1")])
+        before = used if flow_attempt > finished.flow_attempt else before
+        finished = Finished(
+            frozenset(notes.earlier),
+            attempts=(("flaky-1", used),),
+            attempts_before=(("flaky-1", before),),
+            flow_attempt=flow_attempt,
+        )
+    assert isinstance(run(retried, longest_wait_s=2.0, finished=finished).outcome, Failed)
+    assert [told[2] for told in notes.told if told[:2] == ("started", "flaky-1")] == [1, 2, 3, 4]
+
+
+def test_a_flows_retry_is_handed_back_however_near_where_that_is_asked_for(run):
+    calls: list[int] = []
+    settings = {"retries": 1, "on_retry": [lambda context, state: calls.append(context.attempt)]}
+    ran = run(flow_with_retries(failing_times(9), **settings), hands_back_flow_retries=True)
+    assert ran.outcome == HandedBack(0.0, flow_attempt=2)
+    assert ran.notes.ids("started") == ["once-1", "flaky-1"]
+    assert calls == [2]
 
 
 def _join_threads() -> None:

@@ -77,6 +77,7 @@ class Finished:
     failed: frozenset[str] = frozenset()
     skipped: frozenset[str] = frozenset()
     attempts: tuple[tuple[str, int], ...] = ()  # attempts already used, of tasks that are not settled
+    attempts_before: tuple[tuple[str, int], ...] = ()  # those of them made before this attempt of the flow
     flow_attempt: int = 1  # of the flow's own retries; see HandedBack
 
 
@@ -85,13 +86,15 @@ class RunOptions:
     """How to run.
 
     With `longest_wait_s`, a run in which nothing can start sooner than that hands itself back instead of waiting
-    for a retry; None waits as long as it takes. With `echo`, what tasks print is also shown where it would have
-    gone without Dagy.
+    for a retry; None waits as long as it takes. With `hands_back_flow_retries`, it does so before every retry of the
+    flow itself, however near, so that whoever goes on can write down which attempt of the flow that is. With `echo`,
+    what tasks print is also shown where it would have gone without Dagy.
     """
 
     fail_fast: bool = True
     max_workers: int = 1
     longest_wait_s: float | None = None
+    hands_back_flow_retries: bool = False
     echo: bool = False
 
 
@@ -119,7 +122,7 @@ class HandedBack:
     """Not finished, nothing running any more: go on in another process, not before `resume_in_s` seconds from now.
 
     `flow_attempt` goes into the next execution's `Finished`, so that the flow's own retries are counted across
-    processes.
+    processes. The flow's `on_retry` hooks have been called when it is a new one.
     """
 
     resume_in_s: float = 0.0

@@ -121,7 +121,7 @@ class _Execution:
         self._values: dict[str, Any] = {}
         self._running: dict[str, Attempt] = {}
         self._attempts: dict[str, int] = dict(finished.attempts)
-        self._attempts_before: dict[str, int] = dict(finished.attempts) if finished.flow_attempt > 1 else {}
+        self._attempts_before: dict[str, int] = dict(finished.attempts_before)
         self._last_failure: dict[str, Failure] = {}
         self._order = count()  # breaks ties in the heaps
         self._due: list[tuple[float, int, str]] = []
@@ -179,13 +179,23 @@ class _Execution:
             wait_s = max(0.0, self._flow_due_s - now_s)
         else:
             wait_s = 0.0 if self._progress.has_ready else max(0.0, self._due[0][0] - now_s)
-        longest_s = self._options.longest_wait_s
-        if self._control.is_draining or (longest_s is not None and wait_s > longest_s):
-            return HandedBack(wait_s, self._flow_attempt + (self._flow_due_s is not None))
+        if self._is_for_another_process(wait_s):
+            if self._flow_due_s is not None:
+                self._begin_flow_attempt()
+            return HandedBack(wait_s, self._flow_attempt)
         if self._flow_due_s is not None and wait_s == 0.0:
-            self._try_flow_again()
+            self._begin_flow_attempt()
+            self._progress.unpark()
             return self._step()
         return None
+
+    def _is_for_another_process(self, wait_s: float) -> bool:
+        options = self._options
+        return (
+            self._control.is_draining
+            or (options.longest_wait_s is not None and wait_s > options.longest_wait_s)
+            or (options.hands_back_flow_retries and self._flow_due_s is not None)
+        )
 
     def _wait_s(self) -> float | None:
         """Until something is to be done even if no message comes."""
@@ -324,13 +334,12 @@ class _Execution:
         self._running[attempt.call.id] = successor
         return successor
 
-    def _try_flow_again(self) -> None:
+    def _begin_flow_attempt(self) -> None:
         self._flow_attempt += 1
         self._flow_due_s, self._flow_decision, self._is_stopping = None, None, False
         self._attempts_before = dict(self._attempts)
         retries = self._traced.flow.policy.retries
         self._call_flow_hooks(self._traced.flow.on_retry, running(f"attempt {self._flow_attempt} of {retries + 1}"))
-        self._progress.unpark()
 
     # --- ending ---------------------------------------------------------------------------------------------
 
