@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,17 +40,22 @@ class WorkDir:
     def handover(self) -> Path:
         return self.root / "handover"
 
+    @property
+    def download(self) -> Path:
+        """Where a file may lie for a moment."""
+        return self.root / "download"
+
 
 @contextmanager
-def fresh_work_dir() -> Iterator[WorkDir]:
+def fresh_work_dir(*, is_sole_user: bool = _IS_LAMBDA) -> Iterator[WorkDir]:
     """Made for the block, readable by this user only, and gone after it with all that was written there.
 
-    Removes first what processes that are dead left behind. In a sandbox of AWS's, whatever else the flow wrote into
-    the temporary folder goes as well, so that the next flow does not find it.
+    Removes first what processes that are dead left behind. The sole user of the temporary folder empties it, before and
+    after: a flow must not find what another wrote there, also not when the whole function died over that one.
     """
     temp = Path(tempfile.gettempdir())
-    _sweep(temp)
-    before = _names(temp) if _IS_LAMBDA else set()
+    sweep = _empty if is_sole_user else _sweep
+    sweep(temp)
     root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=temp))
     _IN_USE.add(root.name)
     work_dir = WorkDir(root)
@@ -61,9 +66,13 @@ def fresh_work_dir() -> Iterator[WorkDir]:
     finally:
         _remove(root)
         _IN_USE.discard(root.name)
-        if _IS_LAMBDA:
-            for name in _names(temp) - before:
-                _remove(temp / name)
+        sweep(temp)
+
+
+def _empty(temp: Path) -> None:
+    for path in temp.iterdir():
+        if path.name not in _IN_USE:
+            _remove(path)
 
 
 def _sweep(temp: Path) -> None:
@@ -79,7 +88,8 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, onerror=_make_writable_and_retry)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def _make_writable_and_retry(remove: object, path: str, _: object) -> None:
@@ -92,10 +102,6 @@ def _make_writable_and_retry(remove: object, path: str, _: object) -> None:
             Path(path).unlink(missing_ok=True)
     except OSError:
         return
-
-
-def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
 
 
 def _is_alive(pid: int) -> bool:

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 CONNECT_TIMEOUT_S: Final = 2
 READ_TIMEOUT_S: Final = 10
+READ_TIMEOUTS_S: Final = {"dynamodb": 5}
+"""A lease of 30 seconds must outlast the four attempts of a renewal that hangs."""
 MAX_ATTEMPTS: Final = 4
 MAX_CONNECTIONS: Final = 32
 
@@ -39,7 +41,7 @@ def _client(service: str, region: str | None, endpoint: str | None) -> Any:
 
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
+        read_timeout=READ_TIMEOUTS_S.get(service, READ_TIMEOUT_S),
         retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
         max_pool_connections=MAX_CONNECTIONS,
         signature_version="s3v4" if service == "s3" else None,
