@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dagy.core.errors import InvalidInput
 from dagy.core.sizes import Isolation, Size
 from dagy.core.states import Status
 from dagy_runtime.adapters import memory
-from dagy_runtime.engine.logs import LogWriter, read_logs
+from dagy_runtime.engine.logs import PAGE_BYTES, LogEntry, LogWriter, read_logs
 from dagy_runtime.values import ArtifactRef, Run, Trigger
 
 
@@ -118,6 +120,38 @@ def test_a_flood_is_cut_and_says_how_much_was_dropped():
     assert lines[:kept] == [f"line {number}" for number in range(kept)]
     assert lines[-1].startswith(f"{1000 - kept:,} more lines (")
     assert sum(len(ports.blobs.get(key)) for key in ports.blobs.list_keys("runs/logged/")) < 12_000
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\\", "é", "\x00", "😀"])
+def test_a_page_fits_into_a_functions_answer_whatever_the_limit_and_every_page_gets_further(character):
+    ports = memory.world()
+    writer = a_writer(ports, limit_bytes=40 * 2**20)
+    lines = [f"{number:04d}" + character * 60_000 for number in range(100)]
+    for line in lines:
+        writer.add("chatty-1", "stdout", line)
+    writer.close()
+
+    read, cursors = [], [None]
+    while True:
+        page = read_logs(ports, a_run(), after=cursors[-1], task_run_id="chatty-1", limit=100_000)
+        read += [entry.line for entry in page.lines]
+        answer = {"statusCode": 200, "body": msgspec.json.encode([*page.lines, page.cursor]).decode()}
+        assert len(msgspec.json.encode(answer)) <= 5 * 2**20
+        assert page.lines
+        assert page.cursor not in cursors
+        cursors.append(page.cursor)
+        if page.is_complete:
+            break
+    assert read == lines
+
+
+def test_a_line_that_alone_is_more_than_a_page_is_one():
+    ports = memory.world()
+    huge = LogEntry("2026-03-04T12:00:00.000Z", None, "stdout", "x" * (2 * PAGE_BYTES))
+    chunk = b"".join(msgspec.json.encode(entry) + b"\n" for entry in [huge, replace(huge, line="small"), huge])
+    ports.blobs.put("runs/logged/logs/0000-01A-000000.jsonl", chunk)
+
+    assert [len(line) for line in read_all(ports, a_run(), limit=100)] == [2 * PAGE_BYTES, 5, 2 * PAGE_BYTES]
 
 
 def test_a_very_long_line_is_cut_and_says_so():

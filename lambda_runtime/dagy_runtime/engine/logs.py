@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from dagy.core.errors import InvalidInput
+from dagy.core.errors import InvalidInput, Unavailable
 from dagy.core.timestamps import to_iso
 from dagy_runtime.ports import Blobs, Clock, Ports
 from dagy_runtime.values import Run
@@ -23,7 +25,11 @@ CHUNK_BYTES: Final = 256 * 1024
 FLUSH_S: Final = 2.0
 LIMIT_BYTES: Final = 10 * 1024 * 1024  # per run and invocation
 LINE_BYTES: Final = 64 * 1024
+PAGE_BYTES: Final = 4 * 1024 * 1024
+"""Of lines in one page. A function's whole answer may have 6 MiB."""
 _CHUNKS_PER_READ: Final = 64
+_TRIES: Final = 3
+_LOG: Final = logging.getLogger("dagy.engine.logs")
 
 
 class LogEntry(msgspec.Struct, frozen=True):
@@ -68,6 +74,7 @@ class LogWriter:
         self._prefix = f"{_folder(run_id)}{hop:04d}-{invocation}-"
         self._limit_bytes = limit_bytes
         self._chunk = bytearray()
+        self._flush_at_bytes = CHUNK_BYTES
         self._number = 0
         self._taken_bytes = 0
         self._dropped_lines = self._dropped_bytes = 0
@@ -87,14 +94,23 @@ class LogWriter:
         self._take(task_run_id, "ERROR", line)
 
     def flush(self) -> None:
-        """Make what was taken readable."""
-        if self._chunk:
-            self._blobs.put(f"{self._prefix}{self._number:06d}.jsonl", bytes(self._chunk), content_type=_CONTENT_TYPE)
-            self._number += 1
-            self._chunk = bytearray()
+        """Make what was taken readable. Raises: Unavailable, after several tries; it waits for the next flush then."""
+        for _ in range(_TRIES - 1):
+            with suppress(Unavailable):
+                self._write()
+                return
+        self._write()
+
+    def try_flush(self) -> None:
+        """As `flush`, once; a bucket that does not answer is no reason to stop. What waits is bounded by the limit."""
+        try:
+            self._write()
+        except Unavailable as error:
+            self._flush_at_bytes = len(self._chunk) + CHUNK_BYTES
+            _LOG.warning("log_not_flushed run_id=%s bytes=%d reason=%s", self._run_id, len(self._chunk), error)
 
     def close(self) -> None:
-        """Say what was dropped, and flush."""
+        """Say what was dropped, and flush. Raises: Unavailable."""
         if self._dropped_lines:
             self.note(
                 None,
@@ -111,8 +127,15 @@ class LogWriter:
         self._chunk += encoded
         self._chunk += b"\n"
         self._console(msgspec.json.encode({"run_id": self._run_id, **msgspec.to_builtins(entry)}).decode())
-        if len(self._chunk) >= CHUNK_BYTES:
-            self.flush()
+        if len(self._chunk) >= self._flush_at_bytes:
+            self.try_flush()
+
+    def _write(self) -> None:
+        if self._chunk:
+            self._blobs.put(f"{self._prefix}{self._number:06d}.jsonl", bytes(self._chunk), content_type=_CONTENT_TYPE)
+            self._number += 1
+            self._chunk = bytearray()
+            self._flush_at_bytes = CHUNK_BYTES
 
 
 def read_logs(ports: Ports, run: Run, *, after: str | None, task_run_id: str | None, limit: int) -> LogPage:
@@ -120,11 +143,13 @@ def read_logs(ports: Ports, run: Run, *, after: str | None, task_run_id: str | N
     decides `is_complete`, and a final run's log is whole.
 
     A page may have fewer lines than `limit`, even none, and more may follow; only `is_complete` says that it is over.
+    It ends before it is too large for one answer, but every page gets further: a line that alone is too large is one.
 
     Raises: InvalidInput for a cursor that this log did not give.
     """
     chunk, offset = _parse_cursor(after)
     lines: list[LogEntry] = []
+    page_bytes = 0
     decode = msgspec.json.Decoder(LogEntry).decode
     keys = _chunks_from(ports.blobs, run.id, chunk)
     for key in keys:
@@ -132,17 +157,24 @@ def read_logs(ports: Ports, run: Run, *, after: str | None, task_run_id: str | N
         entries = ports.blobs.get(key).splitlines()
         start = offset if name == chunk else 0
         for position in range(start, len(entries)):
-            if len(lines) == limit:
-                return LogPage(tuple(lines), _cursor(name, position), is_complete=False)
             entry = decode(entries[position])
-            if task_run_id is None or entry.task_run_id == task_run_id:
-                lines.append(entry)
+            if task_run_id is not None and entry.task_run_id != task_run_id:
+                continue
+            page_bytes += _answer_bytes(entries[position])
+            if len(lines) == limit or (lines and page_bytes > PAGE_BYTES):
+                return LogPage(tuple(lines), _cursor(name, position), is_complete=False)
+            lines.append(entry)
         chunk, offset = name, len(entries)
     is_complete = run.status.is_final and len(keys) < _CHUNKS_PER_READ
     return LogPage(tuple(lines), _cursor(chunk, offset), is_complete)
 
 
 _CONTENT_TYPE: Final = "application/x-ndjson"
+
+
+def _answer_bytes(line: bytes) -> int:
+    """What a line takes in a function's answer, where JSON is text within JSON."""
+    return len(line) + line.count(b'"') + line.count(b"\\")
 
 
 def _folder(run_id: str) -> str:
