@@ -7,7 +7,7 @@ that follow a write by the same or another caller see it, except lists, which ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Union
@@ -245,6 +245,14 @@ class Keys(Protocol):
 
 # --- the rest of the world ----------------------------------------------------------------------------------
 
+Pulse = Callable[[], object]
+"""Called now and then (for each MiB at least) while something large is under way, for what cannot wait. It must not
+raise."""
+
+
+def no_pulse() -> None:
+    """For callers with nothing that could not wait."""
+
 
 class Blobs(Protocol):
     """Bytes in the artifact bucket."""
@@ -255,11 +263,17 @@ class Blobs(Protocol):
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
         """Raises: NotFound."""
 
-    def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
+    def put_file(
+        self, key: str, path: Path, *, content_type: str = "application/octet-stream", pulse: Pulse = no_pulse
+    ) -> None:
         """Store the file's content, replacing, without holding it in memory."""
 
-    def get_file(self, key: str, path: Path) -> None:
-        """Write the object into that file, replacing, without holding it in memory. Raises: NotFound."""
+    def get_file(self, key: str, path: Path, *, version_id: str | None = None, pulse: Pulse = no_pulse) -> str:
+        """Write the object into that file, replacing, without holding it in memory; the SHA-256, hex, of what was
+        written.
+
+        Raises: NotFound; OSError when the file cannot be written, which may hold a part of the object then.
+        """
 
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         """Keys with that prefix, in order, those above `after`."""

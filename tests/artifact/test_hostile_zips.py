@@ -259,12 +259,20 @@ def assert_refused(data: bytes, tmp_path: Path) -> ArtifactInvalid:
     with pytest.raises(ArtifactInvalid):
         extract_artifact(data, tmp_path / "into")
     assert list(tmp_path.iterdir()) == []
+    on_disk = tmp_path / "artifact.zip"
+    on_disk.write_bytes(data)
+    with pytest.raises(ArtifactInvalid):
+        extract_artifact(on_disk, tmp_path / "into")
+    assert list(tmp_path.iterdir()) == [on_disk]
+    on_disk.unlink()
     return refused.value
 
 
 def test_the_artifact_the_others_are_made_from_is_correct(tmp_path: Path) -> None:
     contents = read_artifact(packed())
     metadata = extract_artifact(packed(), tmp_path / "into")
+    (tmp_path / "artifact.zip").write_bytes(packed())
+    assert extract_artifact(tmp_path / "artifact.zip", tmp_path / "again") == metadata
 
     assert (contents.spec.name, contents.metadata) == ("etl", metadata)
     assert {entry.path for entry in contents.manifest} == {*FILES, "flow_spec.json", "metadata.json"}

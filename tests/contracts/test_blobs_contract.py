@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,8 @@ def test_what_is_not_there_is_not_found(world, tmp_path):
     world.blobs.put("here", b"")
     with pytest.raises(NotFound, match="here"):
         world.blobs.get("here", version_id="no-such-version")
+    with pytest.raises(NotFound, match="here"):
+        world.blobs.get_file("here", tmp_path / "f", version_id="no-such-version")
 
 
 def test_files_go_in_and_come_out_whole(world, tmp_path):
@@ -35,18 +38,37 @@ def test_files_go_in_and_come_out_whole(world, tmp_path):
     (tmp_path / "in").write_bytes(data)
     (tmp_path / "out").write_bytes(b"before")
     world.blobs.put_file("big", tmp_path / "in")
-    world.blobs.get_file("big", tmp_path / "out")
+    assert world.blobs.get_file("big", tmp_path / "out") == sha256(data)
     assert (tmp_path / "out").read_bytes() == data == world.blobs.get("big")
     assert world.blobs.find_artifact(world.blobs.bucket, "big", None).sha256 == sha256(data)
 
 
-def test_an_older_version_is_still_there(world):
+def test_while_a_file_is_on_its_way_the_caller_is_called_for_each_mebibyte(world, tmp_path):
+    (tmp_path / "in").write_bytes(bytes(4 * 2**20))
+    put, got = [], []
+    world.blobs.put_file("big", tmp_path / "in", pulse=lambda: put.append(1))
+    world.blobs.get_file("big", tmp_path / "out", pulse=lambda: got.append(1))
+    assert len(put) >= 4
+    assert len(got) >= 4
+
+
+def test_a_file_that_cannot_be_written_is_the_systems_own_error(world, tmp_path):
+    world.blobs.put("here", b"x")
+    with pytest.raises(OSError, match="No space left"):
+        world.blobs.get_file("here", Path("/dev/full"))
+    with pytest.raises(FileNotFoundError):
+        world.blobs.get_file("here", tmp_path / "no" / "folder")
+
+
+def test_an_older_version_is_still_there(world, tmp_path):
     world.blobs.put("k", b"one")
     first = world.blobs.find_artifact(world.blobs.bucket, "k", None)
     world.blobs.put("k", b"three")
     second = world.blobs.find_artifact(world.blobs.bucket, "k", None)
     assert first.version_id != second.version_id
     assert world.blobs.get("k", version_id=first.version_id) == b"one"
+    assert world.blobs.get_file("k", tmp_path / "one", version_id=first.version_id) == sha256(b"one")
+    assert (tmp_path / "one").read_bytes() == b"one"
     assert world.blobs.get("k") == b"three"
     assert world.blobs.find_artifact(world.blobs.bucket, "k", first.version_id) == first
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -58,20 +59,24 @@ def read_artifact(source: Path | str | bytes) -> ArtifactContents:
     Raises: ArtifactNotFound; ArtifactInvalid naming the member.
     """
     data = source if isinstance(source, bytes) else _bytes_of(Path(source))
-    return _verified(data, into=None)
+    spec, metadata, manifest = _verified(BytesIO(data), into=None)
+    return ArtifactContents(spec, metadata, manifest, hashlib.sha256(data).hexdigest())
 
 
-def extract_artifact(data: bytes, into: Path) -> Metadata:
-    """Verify an artifact and put its files into the folder `into`, which only this user may enter.
+def extract_artifact(source: Path | bytes, into: Path) -> Metadata:
+    """Verify an artifact and put its files into the folder `into`, which only this user may enter. One that lies on the
+    disk is read from there, never into memory as a whole.
 
     `into` appears only when everything was right; after an error nothing of it is left behind.
 
-    Raises: ArtifactInvalid naming the member; Conflict when `into` already holds something.
+    Raises: ArtifactInvalid naming the member; Conflict when `into` already holds something; OSError, as when there is
+    no room.
     """
     into.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))  # 0700
     try:
-        contents = _verified(data, into=staging)
+        with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            _, metadata, _ = _verified(file, into=staging)
         try:
             staging.rename(into)
         except OSError:
@@ -79,7 +84,7 @@ def extract_artifact(data: bytes, into: Path) -> Metadata:
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    return contents.metadata
+    return metadata
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -89,8 +94,8 @@ def _bytes_of(path: Path) -> bytes:
         raise ArtifactNotFound(str(path)) from None
 
 
-def _verified(data: bytes, *, into: Path | None) -> ArtifactContents:
-    with _opened(data) as archive:
+def _verified(file: IO[bytes], *, into: Path | None) -> tuple[FlowSpec, Metadata, tuple[FileEntry, ...]]:
+    with _opened(file) as archive:
         members = _checked_members(archive)
         documents = {name: _document(archive, members, name) for name in (MANIFEST_NAME, SPEC_NAME, METADATA_NAME)}
         manifest = manifest_from_dict(documents[MANIFEST_NAME])
@@ -99,14 +104,14 @@ def _verified(data: bytes, *, into: Path | None) -> ArtifactContents:
             _check_content(archive, members[entry.path], entry, into)
     spec, metadata = _spec(documents[SPEC_NAME]), Metadata.from_dict(documents[METADATA_NAME])
     _check_agreement(spec, metadata, members)
-    return ArtifactContents(spec, metadata, manifest, hashlib.sha256(data).hexdigest())
+    return spec, metadata, manifest
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[zipfile.ZipFile]:
+def _opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     """Whatever `zipfile` stumbles over in a damaged or forged archive is one error here."""
     try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
             yield archive
     except DagyError:
         raise
@@ -123,6 +128,10 @@ def _opened(data: bytes) -> Iterator[zipfile.ZipFile]:
         OverflowError,
     ) as error:
         raise ArtifactInvalid(f"Not a readable artifact: {error}", _REPAIR) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise ArtifactInvalid(f"Not a readable artifact: it points outside itself ({error})", _REPAIR) from error
 
 
 def _checked_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

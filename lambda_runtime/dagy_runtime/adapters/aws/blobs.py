@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
@@ -16,6 +17,7 @@ from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.offer import MAX_ARTIFACT_BYTES, check_artifact_bytes
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.errors import error_code, translated
+from dagy_runtime.ports import Pulse, no_pulse
 from dagy_runtime.values import ArtifactRef
 
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -43,24 +45,29 @@ class S3Blobs:
                 raise NotFound("object", self._uri(key)) from None
             raise
 
-    def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
-        with path.open("rb") as file:
+    def put_file(
+        self, key: str, path: Path, *, content_type: str = "application/octet-stream", pulse: Pulse = no_pulse
+    ) -> None:
+        with _PulsingFile(path, pulse) as file:
             sha256 = _sha256_of(file)
             file.seek(0)
             self._put(key, file, sha256=sha256, content_type=content_type)
 
-    def get_file(self, key: str, path: Path) -> None:
-        """When it fails, the file is as before or holds a part of the object."""
+    def get_file(self, key: str, path: Path, *, version_id: str | None = None, pulse: Pulse = no_pulse) -> str:
+        digest = hashlib.sha256()
         try:
-            with translated("s3:GetObject", self._uri(key), passing=_ABSENT):
-                answer = self._clients.get("s3").get_object(**self._object(key, None))
+            with translated(_get_action(version_id), self._uri(key), passing=_ABSENT | _NO_SUCH_VERSION):
+                answer = self._clients.get("s3").get_object(**self._object(key, version_id))
                 with path.open("wb") as file:
                     for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+                        digest.update(chunk)
                         file.write(chunk)
+                        pulse()
         except Exception as error:
-            if self._is_absent(error, None):
+            if self._is_absent(error, version_id):
                 raise NotFound("object", self._uri(key)) from None
             raise
+        return digest.hexdigest()
 
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         keys: list[str] = []
@@ -133,6 +140,18 @@ class S3Blobs:
 
     def _uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"
+
+
+class _PulsingFile(io.FileIO):
+    """A file that is read by the AWS library, which calls nobody back."""
+
+    def __init__(self, path: Path, pulse: Pulse) -> None:
+        super().__init__(path, "rb")
+        self._pulse = pulse
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._pulse()
+        return super().read(-1 if size is None else size)
 
 
 def _sha256_of(file: IO[bytes]) -> bytes:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import IO, Final
 
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.offer import MAX_ARTIFACT_BYTES, check_artifact_bytes
+from dagy_runtime.ports import Pulse, no_pulse
 from dagy_runtime.values import ArtifactRef
+
+_CHUNK_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,19 @@ class MemoryBlobs:
             return version.data
         raise NotFound("object", f"s3://{self.bucket}/{key}")
 
-    def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
-        self.put(key, path.read_bytes(), content_type=content_type)
+    def put_file(
+        self, key: str, path: Path, *, content_type: str = "application/octet-stream", pulse: Pulse = no_pulse
+    ) -> None:
+        with path.open("rb") as file:
+            data = b"".join(_chunks(file, pulse))
+        self.put(key, data, content_type=content_type)
 
-    def get_file(self, key: str, path: Path) -> None:
-        path.write_bytes(self.get(key))
+    def get_file(self, key: str, path: Path, *, version_id: str | None = None, pulse: Pulse = no_pulse) -> str:
+        data = self.get(key, version_id=version_id)
+        with path.open("wb") as file:
+            for chunk in _chunks(BytesIO(data), pulse):
+                file.write(chunk)
+        return hashlib.sha256(data).hexdigest()
 
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         with self._lock:
@@ -68,3 +82,9 @@ class MemoryBlobs:
             if version_id is None:
                 return versions[-1] if versions else None
             return next((version for version in versions if version.id == version_id), None)
+
+
+def _chunks(file: IO[bytes], pulse: Pulse) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk
+        pulse()
