@@ -18,12 +18,12 @@ VERSION: Final = 1
 @dataclass(frozen=True, slots=True)
 class AdvanceRun:
     """To a runtime function: take this run as far as your time allows. `hop` counts the run's invocations, from 0;
-    `flow_attempt` is the one that the flow's own retries have come to.
+    `parked_as` names the lease that keeps the run for this message, when a timer sends it.
     """
 
     run_id: str
     hop: int = 0
-    flow_attempt: int = 1
+    parked_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -104,6 +105,7 @@ class Stage:
         budget: Callable[[], Callable[[], float]] = lambda: lambda: 900.0,
         pacing: Pacing = BRISK,
         request_id: str = "request-1",
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> Advanced:
         """One invocation; `budget` makes its clock of the time that is left."""
         message = AdvanceRun(message) if isinstance(message, str) else message
@@ -114,6 +116,7 @@ class Stage:
             request_id=request_id,
             pacing=pacing,
             console=self.console.append,
+            monotonic=monotonic,
         )
         self.advanced.append(advanced)
         return advanced

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from dagy.core.errors import InvalidInput, NotFound, Unavailable
+from dagy.core.errors import NotFound, Unavailable
 from dagy.core.sizes import ExecutionMode, Isolation, Size
 from dagy.core.states import Status
-from dagy_runtime.engine.dead_letters import bury, parse_failure_event
 from dagy_runtime.engine.reconcile import chosen, reconcile
 from dagy_runtime.engine.submit import Fired, NotFired, fire_schedule, submit_run
-from dagy_runtime.entrypoints import control
-from dagy_runtime.messages import AdvanceRun, FireSchedule, Reconcile, to_json
+from dagy_runtime.messages import AdvanceRun, FireSchedule, Reconcile
 from dagy_runtime.ports import Created, Existed
 from dagy_runtime.values import DeploymentStatus, Trigger
 
@@ -92,7 +91,7 @@ def test_a_thousand_submissions_in_a_minute_arm_one_reconciler(stage, flow):
     assert len(stage.ports.timers.set_timers) == 1
 
 
-def test_a_submission_whose_dispatch_failed_is_rescued_within_two_minutes(stage, flow):
+def test_a_submission_whose_dispatch_failed_is_rescued_by_the_next_look(stage, flow):
     class Deaf:
         def to_runtime(self, size: Any, message: Any) -> None:
             raise Unavailable("throttled")
@@ -105,7 +104,7 @@ def test_a_submission_whose_dispatch_failed_is_rescued_within_two_minutes(stage,
     stage.until_quiet()
 
     assert stage.run(run.id).status is Status.SUCCEEDED
-    assert stage.clock.now() - began_at <= 240
+    assert stage.clock.now() - began_at <= 130  # one look that rescues it, one that finds nothing open
 
 
 # --- schedules ----------------------------------------------------------------------------------------------
@@ -233,6 +232,29 @@ def test_a_run_in_good_hands_is_left_alone(stage, flow):
     assert reconcile(stage.ports).rescued == ()
 
 
+@pytest.mark.parametrize("at_s", [0.0, 0.001, 30.0, 59.0, 59.999])
+def test_the_reconciler_looks_every_minute_while_runs_are_open(stage, flow, at_s):
+    stage.clock.advance(at_s)
+    run_id = submit(stage.ports, flow).run.id
+    stage.ports.runs.claim_run(run_id, owner="alive/x", now=stage.clock.now(), lease_s=3600, hop=0)
+    looks = [stage.clock.now()]
+
+    for _ in range(5):
+        stage.clock.advance(stage.ports.timers.next_at() - stage.clock.now() + 0.2)  # delivery takes a moment
+        stage.ports.timers.deliver_due(lambda _: reconcile(stage.ports))
+        looks.append(stage.clock.now())
+
+    assert all(60 <= later - earlier <= 65 for earlier, later in pairwise(looks)), looks
+
+
+def test_whenever_a_run_is_submitted_a_look_is_to_come_within_about_a_minute(stage, flow):
+    for _ in range(40):
+        submit(stage.ports, flow)
+        assert 0 < stage.ports.timers.next_at() - stage.clock.now() <= 65
+        stage.clock.advance(7.3)
+        stage.ports.timers.deliver_due(lambda _: reconcile(stage.ports))
+
+
 def test_after_an_outage_runs_come_back_in_portions(stage, flow):
     for _ in range(30):
         submit(stage.ports, flow)
@@ -244,80 +266,3 @@ def test_after_an_outage_runs_come_back_in_portions(stage, flow):
     lost = list(stage.ports.runs.list_runs(limit=100).items)
     portions = {tuple(run.id for run in chosen(lost, cap=10, period=period)) for period in range(5)}
     assert len(portions) == 5, "chance decides, not age"
-
-
-# --- dead letters -------------------------------------------------------------------------------------------
-
-
-def failure_event(message: Any, *, request_id: str = "request-1") -> dict[str, Any]:
-    """As Lambda sends it to an on-failure destination."""
-    return {
-        "version": "1.0",
-        "timestamp": "2026-03-04T12:03:00.000Z",
-        "requestContext": {
-            "requestId": request_id,
-            "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:dagy-dev-runtime-nano:$LATEST",
-            "condition": "RetriesExhausted",
-            "approximateInvokeCount": 3,
-        },
-        "requestPayload": message,
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": {"errorType": "Runtime.ExitError", "errorMessage": "signal: killed"},
-    }
-
-
-def test_a_message_that_aws_gave_up_on_fails_its_run_with_the_reason(stage, flow):
-    run_id = submit(stage.ports, flow).run.id
-
-    control.handle(stage.ports, failure_event(to_json(AdvanceRun(run_id))))
-
-    run = stage.run(run_id)
-    (letter,) = stage.ports.runs.list_dead_letters(limit=10).items
-    assert run.status is Status.FAILED
-    assert "after 3 tries (RetriesExhausted): Runtime.ExitError: signal: killed" in run.problem.message
-    assert (letter.run_id, letter.message) == (run_id, to_json(AdvanceRun(run_id)))
-    assert stage.events(run_id) == ["run_failed"]
-
-
-@pytest.mark.parametrize(
-    "owner, status",
-    [
-        pytest.param("request-1/x", Status.FAILED, id="the lease is the dead invocation's own"),
-        pytest.param("request-2/x", Status.RUNNING, id="another invocation is advancing it"),
-    ],
-)
-def test_a_dead_letter_does_not_end_a_run_that_somebody_advances(stage, flow, owner, status):
-    run_id = submit(stage.ports, flow).run.id
-    stage.ports.runs.claim_run(run_id, owner=owner, now=stage.clock.now(), lease_s=30, hop=0)
-
-    bury(stage.ports, parse_failure_event(failure_event(to_json(AdvanceRun(run_id)))))
-
-    assert stage.run(run_id).status is status
-
-
-def test_a_dead_letter_never_changes_a_final_run(stage, flow):
-    run_id = submit(stage.ports, flow).run.id
-    stage.until_quiet()
-
-    control.handle(stage.ports, failure_event(to_json(AdvanceRun(run_id))))
-
-    assert stage.run(run_id).status is Status.SUCCEEDED
-    assert len(stage.ports.runs.list_dead_letters(limit=10).items) == 1
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        pytest.param({"v": 1, "kind": "brew-coffee"}, id="an unknown kind"),
-        pytest.param({"v": 99, "kind": "reconcile"}, id="another version"),
-        pytest.param(to_json(AdvanceRun("some-run")), id="one for a runtime function"),
-        pytest.param([1, 2], id="no message at all"),
-    ],
-)
-def test_a_message_that_the_control_function_does_not_know_is_refused_and_ends_as_a_dead_letter(stage, event):
-    with pytest.raises(InvalidInput):
-        control.handle(stage.ports, event)
-
-    control.handle(stage.ports, failure_event(event))
-
-    assert len(stage.ports.runs.list_dead_letters(limit=10).items) == 1

@@ -96,7 +96,6 @@ class Failing:
         ("start_task", 3),
         ("finish_task", 0),
         ("finish_task", 3),
-        ("append_events", 0),
         ("finish_run", 0),
     ],
 )
@@ -417,6 +416,36 @@ def test_a_store_that_does_not_answer_a_renewal_is_asked_again(stage, tmp_path):
 )
 def test_margins_follow_from_the_functions_time(total_s, drain_s, kill_s):
     assert (drain_margin_s(total_s), kill_margin_s(total_s)) == (drain_s, kill_s)
+
+
+def test_an_old_message_that_comes_again_goes_on_from_the_runs_own_hop(stage, tmp_path):
+    """Its lines come after what a follower has read, and its timer is its own."""
+    run_id = stage.submit(
+        stage.deploy("""
+            from dagy import flow, task
+
+            @task(retries=3, retry_delay_seconds=600)
+            def never() -> int:
+                raise ConnectionError("no")
+
+            @flow
+            def waiting():
+                return never()
+        """)
+    )
+    names, logs = [], []
+    for _ in range(3):  # each time the timer is lost, and AWS delivers the first message once more
+        advanced = stage.advance(AdvanceRun(run_id, hop=0))
+        keys = stage.ports.blobs.list_keys(f"runs/{run_id}/logs/")
+        assert logs == keys[: len(logs)], "what is new comes last"
+        names, logs = [*names, *stage.ports.timers.waiting], keys
+        stage.ports.timers.waiting.clear()
+        stage.clock.advance(700)
+        stage.ports.runs.claim_run(run_id, owner="somebody/x", now=stage.clock.now(), lease_s=0, hop=advanced.hop)
+
+    assert len({name for name in names if name.startswith("advance")}) == 3
+    assert [key.split("/")[-1][:5] for key in logs] == ["0000-", "0001-", "0002-"]
+    assert stage.run(run_id).hops == 4
 
 
 def test_hop_numbers_go_on_from_the_message(stage, tmp_path):

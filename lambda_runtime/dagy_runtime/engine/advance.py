@@ -20,6 +20,7 @@ from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.invocation import Finished, HandedOver, Invocation
 from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.pacing import Pacing
+from dagy_runtime.engine.parking import claim_for
 from dagy_runtime.engine.tenure import LeaseLost, Tenure
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.ports import Lost, Ports
@@ -36,7 +37,9 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """The run became somebody else's while we worked on it. The child was killed, and nothing more written."""
+    """The store said that the run had become somebody else's, or final, while we worked on it. The child was killed,
+    and nothing more written.
+    """
 
 
 __all__ = ["advance", "Advanced", "Ignored", "Finished", "HandedOver", "Abandoned"]
@@ -62,14 +65,12 @@ def advance(
     letter of this message can tell its own lease from another's. `console` gets every log line as JSON.
 
     Raises: Unavailable, or anything unforeseen. The child is dead then and the lease given back, so that the repeat
-    of the message goes on at once.
+    of the message goes on at once; or it runs out, when the store does not answer.
     """
     total_s = time_left()
     claimed_at = monotonic()
     owner = f"{request_id}/{ports.ids.unique()}"
-    claim = ports.runs.claim_run(
-        message.run_id, owner=owner, now=ports.clock.now(), lease_s=pacing.lease_s, hop=message.hop
-    )
+    claim = claim_for(ports, message, owner=owner, lease_s=pacing.lease_s)
     if isinstance(claim, Lost):
         return _ignored(message, claim)
     tenure = Tenure(
@@ -85,11 +86,11 @@ def advance(
         ports.blobs,
         ports.clock,
         run_id=message.run_id,
-        hop=message.hop,
+        hop=claim.run.hops - 1,  # not the message's: an old one, delivered again, begins nothing before what is there
         invocation=owner.rpartition("/")[2],
         console=console or _to_stdout,
     )
-    invocation = Invocation(ports, claim.run, message, tenure, logs, EventLog(ports, message.run_id), pacing)
+    invocation = Invocation(ports, claim.run, tenure, logs, EventLog(ports, message.run_id), pacing)
     try:
         return invocation.carry_out(time_left=time_left, total_s=total_s, monotonic=monotonic)
     except LeaseLost:

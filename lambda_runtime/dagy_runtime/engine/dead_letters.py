@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dagy.core.errors import InvalidInput
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
-from dagy_runtime.messages import AdvanceRun, Message, from_json
+from dagy_runtime.messages import AdvanceRun, from_json
 from dagy_runtime.ports import Ports
-from dagy_runtime.values import DeadLetter, Event, Lease, Problem
+from dagy_runtime.values import DeadLetter, Event, Lease, Problem, Run
+
+_TOO_OLD: Final = "EventAgeExceeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,22 @@ def reason_of(given_up: GivenUp) -> str:
 
 
 def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
-    """Keep the letter, and end its run as FAILED, unless another invocation is advancing the run right now: then the
-    run is in good hands. A repeat keeps a second letter and changes no run.
+    """Keep the letter, and end its run as FAILED, if the run was waiting for just this message. When another invocation
+    has the run, or has had it since, the run is in good hands, or the reconciler will find it.
+
+    A repeat keeps a second letter and changes no run.
     """
     message = _message_of(given_up)
-    run_id = message.run_id if isinstance(message, AdvanceRun) else None
+    run_id = message.run_id if message is not None else None
     now = to_iso(ports.clock.now())
     letter = DeadLetter(ports.ids.unique(), now, reason_of(given_up), given_up.message, run_id)
     ports.runs.put_dead_letter(letter)
-    if run_id is None:
+    if message is None or run_id is None:
         return letter
-    owner = _owner_to_end(ports.runs.get_lease(run_id), given_up.request_id)
+    run = ports.runs.get_run(run_id)
+    owner = _owner_to_end(ports.runs.get_lease(run_id), message, given_up)
+    if run is None or (owner is None and not _waits_for(run, message, given_up)):
+        return letter
     problem = Problem("InvocationFailed", letter.reason)
     ended = ports.runs.finish_run(run_id, owner=owner, status=Status.FAILED, ended_at=now, problem=problem)
     if ended is not None:
@@ -77,15 +84,29 @@ def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
     return letter
 
 
-def _owner_to_end(lease: Lease | None, request_id: str) -> str | None:
-    """The lease that the dead invocation itself left behind does not stand in the way, though it has not run out."""
-    if lease is not None and request_id and lease.owner.startswith(f"{request_id}/"):
-        return lease.owner
-    return None
+def _owner_to_end(lease: Lease | None, message: AdvanceRun, given_up: GivenUp) -> str | None:
+    """The lease that the dead invocation itself left behind does not stand in the way, though it has not run out; nor
+    does the one that a timer kept for this message.
+    """
+    if lease is None:
+        return None
+    is_its_own = bool(given_up.request_id) and lease.owner.startswith(f"{given_up.request_id}/")
+    return lease.owner if is_its_own or lease.owner == message.parked_as else None
 
 
-def _message_of(given_up: GivenUp) -> Message | None:
+def _waits_for(run: Run, message: AdvanceRun, given_up: GivenUp) -> bool:
+    """Whether no later message has moved the run. A final run waits for none, but may have tasks to be cleared up.
+
+    Tries that failed have counted as the message's own hop. A message that only grew too old may have siblings, sent by
+    the reconciler, of which one has made it: then it is the run's hop that has moved on.
+    """
+    own_hops = 0 if given_up.condition == _TOO_OLD else 1
+    return run.status.is_final or run.hops <= message.hop + own_hops
+
+
+def _message_of(given_up: GivenUp) -> AdvanceRun | None:
     try:
-        return from_json(given_up.message)
+        message = from_json(given_up.message)
     except InvalidInput:
         return None
+    return message if isinstance(message, AdvanceRun) else None

@@ -43,8 +43,9 @@ from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
 from dagy_runtime.worker.child import Job
 from dagy_runtime.worker.frames import Ended, FlowCancelled, FlowFailed, FlowHandedBack, FlowSucceeded
+from dagy_runtime.worker.payloads import Handover, Nonsense
 from dagy_runtime.worker.process import ChildProcess
-from dagy_runtime.worker.workdir import WorkDir, fresh_work_dir
+from dagy_runtime.worker.workdir import fresh_work_dir
 
 _PAGE: Final = 500
 
@@ -67,25 +68,37 @@ class Invocation:
     """All of it raises LeaseLost when the run has become somebody else's, and whatever the ports raise."""
 
     ports: Ports
-    run: Run
-    message: AdvanceRun
+    run: Run  # as it was claimed
     tenure: Tenure
     logs: LogWriter
     events: EventLog
     pacing: Pacing
+
+    @property
+    def hop(self) -> int:
+        """The number of this invocation in its run, from 0."""
+        return self.run.hops - 1
 
     def carry_out(
         self, *, time_left: Callable[[], float], total_s: float, monotonic: Callable[[], float]
     ) -> Finished | HandedOver:
         if self.tenure.is_cancel_requested:
             return self._finish(End(Status.CANCELLED))
-        if self.message.hop >= self.pacing.max_hops:
+        if self.hop >= self.pacing.max_hops:
             return self._finish(End(Status.FAILED, _too_many_hops(self.pacing.max_hops)))
         stored = self._give_up_deadly(self._stored_tasks())
-        is_first = self.message.hop == 0 and not stored
-        self.events.add("run_started" if is_first else "run_resumed", data={"hop": self.message.hop})
-        with fresh_work_dir() as dirs:
-            metadata = unpack_artifact(self.ports.blobs, self.run.artifact, into=dirs.code)
+        is_first = self.hop == 0 and not stored
+        self.events.add("run_started" if is_first else "run_resumed", data={"hop": self.hop})
+        with fresh_work_dir() as dirs, Handover(dirs.handover) as handover:
+            self.tenure.keep()
+            metadata = unpack_artifact(
+                self.ports.blobs,
+                self.run.artifact,
+                download=dirs.download,
+                into=dirs.code,
+                pulse=self.tenure.pulse,
+            )
+            self.tenure.keep()
             if isinstance(metadata, Unusable):
                 self.logs.note(None, metadata.problem.message)
                 return self._finish(End(Status.FAILED, metadata.problem))
@@ -101,26 +114,26 @@ class Invocation:
                     fail_fast=self.run.fail_fast,
                     max_workers=self.run.max_workers,
                     longest_wait_s=self.pacing.longest_wait_s,
+                    hands_back_flow_retries=True,  # its number is stored with the run before it begins
                 ),
-                finished=finished_of(list(stored.values()), flow_attempt=self.message.flow_attempt),
+                finished=finished_of(list(stored.values()), flow_attempt=self.tenure.flow_attempt),
             )
-            journal = self._journal(stored, dirs)
+            journal = self._journal(stored, handover)
             with ChildProcess.start(job) as child:
                 verdict = watch(
                     child, journal, time_left=time_left, total_s=total_s, pacing=self.pacing, monotonic=monotonic
                 )
             return self._conclude(verdict, journal, total_s=total_s)
 
-    def _journal(self, stored: dict[str, TaskRun], dirs: WorkDir) -> Journal:
+    def _journal(self, stored: dict[str, TaskRun], handover: Handover) -> Journal:
         return Journal(
             ports=self.ports,
             run=self.run,
             tenure=self.tenure,
             logs=self.logs,
             events=self.events,
-            handover_dir=dirs.handover,
+            handover=handover,
             stored=stored,
-            flow_attempt=self.message.flow_attempt,
         )
 
     def _conclude(self, verdict: Verdict, journal: Journal, *, total_s: float) -> Finished | HandedOver:
@@ -141,7 +154,10 @@ class Invocation:
     def _conclude_said(self, ended: Ended, journal: Journal, *, total_s: float) -> Finished | HandedOver:
         match ended:
             case FlowSucceeded(output=output):
-                result = journal.store_output(output) if output is not None else None
+                try:
+                    result = journal.store_output(output) if output is not None else None
+                except Nonsense as nonsense:
+                    return self._carry_out_ending(after_nonsense(journal.situation(), str(nonsense)), journal)
                 return self._finish(End(Status.SUCCEEDED), result=result)
             case FlowFailed(failure=failure):
                 return self._finish(End(Status.FAILED, problem_of(failure)))
@@ -175,23 +191,21 @@ class Invocation:
             raise LeaseLost(self.run.id)
         data = {"reason": end.problem.message} if end.problem else {}
         self.events.add(f"run_{end.status.value.lower()}", data=data)
-        self.events.flush()
+        self.events.try_flush()  # the run has ended: nobody would come back to tell of it
         return Finished(end.status)
 
     def _hand_over(self, over: HandOver) -> HandedOver:
         """Release first, then send: in between, a crash leaves a run that the reconciler finds."""
-        is_parked = over.wait_s > self.pacing.longest_wait_s
-        wait_s = over.wait_s if is_parked else 0.0
-        following = AdvanceRun(self.run.id, hop=self.message.hop + 1, flow_attempt=over.flow_attempt)
-        self.events.add("run_handed_back", data={"hop": following.hop, "wait_s": wait_s})
+        hop, owner, wait_s = self.hop + 1, self.tenure.owner, over.wait_s
+        self.events.add("run_handed_back", data={"hop": hop, "wait_s": wait_s})
         self.logs.close()
         self.events.flush()
-        if not is_parked:
-            self.ports.runs.release_lease(self.run.id, owner=self.tenure.owner)
-            self.ports.dispatcher.to_runtime(self.run.size, following)
-        elif not park(self.ports, self.run, owner=self.tenure.owner, message=following, wait_s=wait_s):
+        if wait_s == 0.0:
+            self.ports.runs.release_lease(self.run.id, owner=owner, flow_attempt=over.flow_attempt)
+            self.ports.dispatcher.to_runtime(self.run.size, AdvanceRun(self.run.id, hop=hop))
+        elif not park(self.ports, self.run, owner=owner, hop=hop, wait_s=wait_s, flow_attempt=over.flow_attempt):
             raise LeaseLost(self.run.id)
-        return HandedOver(following.hop, wait_s)
+        return HandedOver(hop, wait_s)
 
     def _stored_tasks(self) -> dict[str, TaskRun]:
         tasks: dict[str, TaskRun] = {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from dagy.core.errors import ArtifactSerializationError, NotFound
@@ -20,8 +19,8 @@ from dagy_runtime.engine.endings import RunningTask, Situation
 from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.results import load_result, store_result, store_result_file
-from dagy_runtime.engine.resume import attempt_id, deaths_of, plan_conflict
-from dagy_runtime.engine.tenure import LeaseLost, Tenure
+from dagy_runtime.engine.resume import attempt_id, past_of, plan_conflict
+from dagy_runtime.engine.tenure import Tenure
 from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
 from dagy_runtime.worker.frames import (
@@ -45,7 +44,7 @@ from dagy_runtime.worker.frames import (
     TaskSucceeded,
     ToChild,
 )
-from dagy_runtime.worker.payloads import to_payload
+from dagy_runtime.worker.payloads import Handover, Nonsense, to_payload
 from dagy_runtime.worker.process import Broken, Heard
 
 _UNMEASURED: Final = Measured(0.0, 0.0, 0.0)
@@ -55,7 +54,9 @@ _UNMEASURED: Final = Measured(0.0, 0.0, 0.0)
 class Journal:
     """One invocation's record of one run.
 
-    Every method that writes raises LeaseLost when the store shows that another invocation has taken over.
+    Every method that writes raises LeaseLost when the store shows that another invocation has taken over, and
+    Unavailable when that cannot be known. What the child says is not trusted: when it cannot be, `broken` says why, and
+    nothing that follows is heard.
     """
 
     ports: Ports
@@ -63,17 +64,25 @@ class Journal:
     tenure: Tenure
     logs: LogWriter
     events: EventLog
-    handover_dir: Path
+    handover: Handover
     stored: Mapping[str, TaskRun]  # tasks as they stood when the run was claimed
-    flow_attempt: int
     ended: Ended | None = None
     broken: str | None = None
-    _is_planned: bool = False
+    _planned: frozenset[str] | None = None
     _has_progress: bool = False
     _running: dict[str, RunningTask] = field(default_factory=dict)
 
     def take(self, heard: Heard) -> ToChild | None:
         """Write it down; the answer, if it wants one."""
+        if self.broken is not None or (self.ended is not None and not isinstance(heard, Logged)):
+            return None
+        try:
+            return self._take(heard)
+        except Nonsense as nonsense:
+            self.broken = str(nonsense)
+            return None
+
+    def _take(self, heard: Heard) -> ToChild | None:
         match heard:
             case Logged(task_run_id=task_run_id, stream=stream, line=line):
                 self.logs.add(task_run_id, stream, line)
@@ -103,11 +112,15 @@ class Journal:
 
     def situation(self) -> Situation:
         return Situation(
-            self.run, self._is_planned, self._has_progress, tuple(self._running.values()), self.flow_attempt
+            self.run,
+            self._planned is not None,
+            self._has_progress,
+            tuple(self._running.values()),
+            self.tenure.flow_attempt,
         )
 
     def store_output(self, payload: Payload) -> ResultRef:
-        """The flow's own result."""
+        """The flow's own result. Raises: Nonsense."""
         return self._store("_flow", self.ports.ids.unique(), payload)
 
     def fail_task(self, task: RunningTask, problem: Problem) -> None:
@@ -143,16 +156,16 @@ class Journal:
             self.tenure.confirm()
             self.ports.runs.put_tasks(self.run.id, new)
             self._event("tasks_planned", count=len(frame.tasks))
-        self._is_planned = True
+        self._planned = frozenset(task.id for task in frame.tasks)
         return Accepted(frame.number)
 
     def _start(self, task_run_id: str, attempt: int) -> None:
-        before = self.stored.get(task_run_id)
-        deaths = deaths_of(before) if before is not None else 0
+        self._check_planned(task_run_id)
+        past = past_of(self.stored.get(task_run_id), flow_attempt=self.tenure.flow_attempt)
         task = RunningTask(
             task_run_id,
             attempt,
-            attempt_id(self.ports.ids.unique(), deaths=deaths),
+            attempt_id(self.ports.ids.unique(), past),
             had_whole_time=not self._has_progress,
         )
         self.tenure.confirm()
@@ -164,12 +177,15 @@ class Journal:
             started_at=to_iso(self.ports.clock.now()),
         )
         if not is_ours:
-            raise LeaseLost(self.run.id)
+            self.tenure.prove()
+            raise Nonsense(f"it started {task_run_id}, attempt {attempt}, which cannot start any more")
         self._running[task_run_id] = task
         self._event("task_started", task_run_id, attempt)
 
     def _succeed(self, frame: TaskSucceeded) -> ToChild:
-        task = self._running[frame.task_run_id]
+        task = self._running.get(frame.task_run_id)
+        if task is None:
+            raise Nonsense(f"it gave a result of {frame.task_run_id!r:.200}, which does not run")
         self.tenure.confirm()
         result = self._store(task.id, task.attempt_id, frame.result)
         self._end_attempt(task.id, frame.attempt, Status.SUCCEEDED, result=result, measured=frame.measured)
@@ -190,6 +206,7 @@ class Journal:
         """The outcome that stands afterwards must be this one, or one of a repeat of it: anything else was written by
         somebody who has the run now.
         """
+        self._check_planned(task_run_id)
         if task_run_id not in self._running:  # it failed before its code began
             self._start(task_run_id, attempt)
         task = self._running.pop(task_run_id)
@@ -206,10 +223,12 @@ class Journal:
         self.tenure.confirm()
         stands = self.ports.runs.finish_task(self.run.id, task_run_id, attempt_id=task.attempt_id, outcome=outcome)
         if (stands.status, stands.attempt_id) != (status, task.attempt_id):
-            raise LeaseLost(self.run.id)
+            self.tenure.prove()
+            raise Nonsense(f"it ended {task_run_id}, attempt {attempt}, which stands as {stands.status}")
         self._has_progress = True
 
     def _settle(self, task_run_id: str, status: Status, reason: str) -> None:
+        self._check_planned(task_run_id)
         self.tenure.confirm()
         now = to_iso(self.ports.clock.now())
         self.ports.runs.settle_tasks(self.run.id, [task_run_id], status=status, reason=reason, ended_at=now)
@@ -221,10 +240,15 @@ class Journal:
         if payload.data is not None:
             encoded = Encoded(payload.codec, payload.data, payload.sha256)
             return store_result(self.ports.blobs, **where, encoded=encoded)
-        path = Path(payload.path or "")
-        ref = store_result_file(self.ports.blobs, **where, path=path, codec=payload.codec, sha256=payload.sha256)
-        path.unlink()
-        return ref
+        with self.handover.taken(payload) as path:
+            return store_result_file(
+                self.ports.blobs,
+                **where,
+                path=path,
+                codec=payload.codec,
+                sha256=payload.sha256,
+                pulse=self.tenure.pulse,
+            )
 
     def _give_result(self, number: int, task_run_id: str) -> ToChild:
         task = self.ports.runs.get_task(self.run.id, task_run_id)
@@ -233,13 +257,26 @@ class Journal:
             return Refused(number, f"Task run {task_run_id} has no stored result")
         try:
             if ref.key is not None:
-                path = self.handover_dir / f"result-{number}"
-                self.ports.blobs.get_file(ref.key, path)
-                return ResultGiven(number, Payload(ref.codec, ref.sha256, ref.size_bytes, path=str(path)))
+                return ResultGiven(number, self._fetched(ref, ref.key))
             encoded = load_result(self.ports.blobs, ref)
-            return ResultGiven(number, to_payload(encoded, folder=self.handover_dir))
+            return ResultGiven(number, to_payload(encoded, folder=self.handover.folder))
         except (NotFound, ArtifactSerializationError) as error:
             return Refused(number, f"The stored result of {task_run_id} cannot be read: {error}")
+
+    def _fetched(self, ref: ResultRef, key: str) -> Payload:
+        path = self.handover.new_path()
+        try:
+            self.ports.blobs.get_file(key, path, pulse=self.tenure.pulse)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise ArtifactSerializationError(
+                f"it takes {ref.size_bytes / 2**20:,.0f} MiB, and there is no room for it ({error.strerror or error})"
+            ) from error
+        return Payload(ref.codec, ref.sha256, ref.size_bytes, path=str(path))
+
+    def _check_planned(self, task_run_id: str) -> None:
+        if task_run_id not in (self._planned or ()):
+            raise Nonsense(f"it told of a task run that is not in its plan, {task_run_id!r:.200}")
 
     def _event(self, type: str, task_run_id: str | None = None, attempt: int | None = None, **data: Any) -> None:
         self.events.add(type, task_run_id=task_run_id, attempt=attempt, data=data)

@@ -1,7 +1,7 @@
 """Finding what was lost: open runs that nobody advances are sent on their way again.
 
 It looks once a period while runs are open, and not at all otherwise: it is armed by submissions, and by itself as long
-as it finds an open run.
+as it finds an open run, or cannot look.
 """
 
 from __future__ import annotations
@@ -37,8 +37,17 @@ class Reconciled:
 def reconcile(ports: Ports, *, cap: int = RESCUES_PER_PERIOD) -> Reconciled:
     """Look once. A repeat sends the same messages again, which is harmless: a run can be claimed only once.
 
-    The next look is armed first, so that a crash in the middle loses nothing.
+    The next look is armed first, so that a crash in the middle loses nothing, and also when this one fails: AWS tries a
+    message three times, an outage may last longer.
     """
+    try:
+        return _look(ports, cap=cap)
+    except BaseException:
+        arm_reconciler(ports)
+        raise
+
+
+def _look(ports: Ports, *, cap: int) -> Reconciled:
     now = ports.clock.now()
     lost: list[Run] = []
     open_runs = 0

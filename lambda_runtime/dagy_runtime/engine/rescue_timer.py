@@ -8,12 +8,15 @@ from dagy_runtime.messages import Reconcile
 from dagy_runtime.ports import Ports
 
 PERIOD_S: Final = 60
+_LATE_S: Final = 3
+"""So that what arms the next timer when this one is due is surely in the next minute, by whichever clock."""
 
 
 def arm_reconciler(ports: Ports) -> None:
-    """Have the reconciler look at the end of the next whole period, so 60 to 120 seconds from now.
+    """Have the reconciler look in about a minute.
 
-    A repeat within the same period changes nothing: the timer's name is the period's number.
+    The timer is named after the minute in which it is armed, so a repeat in the same minute changes nothing: the first
+    one's look is still to come.
     """
-    bucket = int(ports.clock.now()) // PERIOD_S + 1
-    ports.timers.to_control_at(Reconcile(), at=float((bucket + 1) * PERIOD_S), name=f"reconcile-{bucket}")
+    now = ports.clock.now()
+    ports.timers.to_control_at(Reconcile(), at=now + PERIOD_S + _LATE_S, name=f"reconcile-{int(now) // PERIOD_S}")

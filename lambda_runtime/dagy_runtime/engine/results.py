@@ -11,7 +11,7 @@ from typing import Final
 
 from dagy.core.errors import ArtifactSerializationError
 from dagy.results import Encoded
-from dagy_runtime.ports import Blobs
+from dagy_runtime.ports import Blobs, Pulse, no_pulse
 from dagy_runtime.values import ResultRef
 
 INLINE_BYTES: Final = 32 * 1024
@@ -29,11 +29,19 @@ def store_result(blobs: Blobs, *, run_id: str, task_run_id: str, attempt_id: str
 
 
 def store_result_file(
-    blobs: Blobs, *, run_id: str, task_run_id: str, attempt_id: str, path: Path, codec: str, sha256: str
+    blobs: Blobs,
+    *,
+    run_id: str,
+    task_run_id: str,
+    attempt_id: str,
+    path: Path,
+    codec: str,
+    sha256: str,
+    pulse: Pulse = no_pulse,
 ) -> ResultRef:
     """As `store_result`, for a result too large to hold in memory twice. The file stays."""
     key = _key(run_id, task_run_id, attempt_id)
-    blobs.put_file(key, path)
+    blobs.put_file(key, path, pulse=pulse)
     return ResultRef(codec, path.stat().st_size, sha256, key=key)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from dagy.core.states import Status
 from dagy.execution.recorder import Finished
@@ -10,20 +11,46 @@ from dagy_runtime.values import TaskRun
 from dagy_runtime.worker.frames import PlannedTask
 
 
-def finished_of(tasks: Sequence[TaskRun], *, flow_attempt: int) -> Finished:
-    """What is settled, and how many attempts the rest has used. An attempt that was interrupted (its task is still
-    RUNNING in the table) is nobody's fault, so it does not count as used.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the id of a task's attempt remembers of the time before it, so that a task which fails in every attempt of
+    its flow, or kills its function every time, comes to an end.
     """
-    used = []
-    for task in tasks:
-        attempts = task.attempt - 1 if task.status is Status.RUNNING else task.attempt
-        if not task.status.is_final and attempts > 0:
-            used.append((task.id, attempts))
+
+    flow_attempt: int  # in which this attempt is made
+    attempts_before: int  # made in earlier attempts of the flow
+    deaths: int  # of the whole function while this task ran
+
+
+def attempt_id(unique: str, past: Past) -> str:
+    return f"{unique}-{past.flow_attempt}-{past.attempts_before}-{past.deaths}"
+
+
+def past_of(task: TaskRun | None, *, flow_attempt: int) -> Past:
+    """What the task's next attempt is to remember. `task` is as it stood when its run was claimed."""
+    if task is None or task.attempt_id is None:
+        return Past(flow_attempt, 0, 0)
+    last = _remembered(task.attempt_id)
+    before = last.attempts_before if last.flow_attempt == flow_attempt else _used(task)
+    return Past(flow_attempt, before, deaths_of(task))
+
+
+def deaths_of(task: TaskRun) -> int:
+    """Of the function, while this task ran. A task that is RUNNING when its run is claimed has just survived one."""
+    if task.status is not Status.RUNNING or task.attempt_id is None:
+        return 0
+    return _remembered(task.attempt_id).deaths + 1
+
+
+def finished_of(tasks: Sequence[TaskRun], *, flow_attempt: int) -> Finished:
+    """What is settled, and how many attempts the rest has used, in all and before this attempt of the flow."""
+    begun = [task for task in tasks if not task.status.is_final and _used(task) > 0]
     return Finished(
         succeeded=_ids(tasks, Status.SUCCEEDED),
         failed=_ids(tasks, Status.FAILED),
         skipped=_ids(tasks, Status.SKIPPED),
-        attempts=tuple(used),
+        attempts=tuple((task.id, _used(task)) for task in begun),
+        attempts_before=tuple((task.id, past_of(task, flow_attempt=flow_attempt).attempts_before) for task in begun),
         flow_attempt=flow_attempt,
     )
 
@@ -44,17 +71,13 @@ def plan_conflict(stored: Mapping[str, TaskRun], planned: Sequence[PlannedTask])
     return None
 
 
-def attempt_id(unique: str, *, deaths: int) -> str:
-    """An attempt's id remembers how often the whole function has died during this task, so that a task which kills
-    its function every time comes to an end.
-    """
-    return f"{unique}-{deaths}"
+def _used(task: TaskRun) -> int:
+    """An attempt that was interrupted (its task is still RUNNING in the table) is nobody's fault and does not count."""
+    return task.attempt - 1 if task.status is Status.RUNNING else task.attempt
 
 
-def deaths_of(task: TaskRun) -> int:
-    """Of the function, while this task ran. A task that is RUNNING when its run is claimed has just survived one."""
-    before = int((task.attempt_id or "-0").rpartition("-")[2])
-    return before + 1 if task.status is Status.RUNNING else 0
+def _remembered(attempt_id: str) -> Past:
+    return Past(*map(int, attempt_id.split("-")[-3:]))
 
 
 def _ids(tasks: Sequence[TaskRun], status: Status) -> frozenset[str]:

@@ -55,7 +55,8 @@ def watch(
 ) -> Verdict:
     """Why it is over. The child is dead when this returns; when this raises, the caller kills it.
 
-    Raises: LeaseLost; whatever the store raises.
+    Raises: LeaseLost; whatever the store raises when it is asked to keep a task or the lease. That a log or events
+    cannot be written now is no reason to end.
     """
     drain_s, kill_s = drain_margin_s(total_s), kill_margin_s(total_s)
     verdict: Verdict | None = None
@@ -68,12 +69,14 @@ def watch(
             reply = journal.take(heard)
             if reply is not None:
                 child.say(reply)
+            journal.tenure.keep()  # what was heard at once may take long to write down
         exit = child.exit
         journal.tenure.keep()
         now = monotonic()
         if now >= flush_at:
-            flush(journal)
-            flush_at = now + pacing.flush_s
+            journal.logs.try_flush()
+            journal.events.try_flush()
+            flush_at = monotonic() + pacing.flush_s
         if verdict is None:
             verdict, grace_s = _look(journal, left_s=time_left(), kill_s=kill_s, pacing=pacing)
             kill_at = now + grace_s if verdict is not None else None
@@ -84,22 +87,21 @@ def watch(
         elif verdict is None and not is_draining and time_left() <= drain_s:
             is_draining = True
             child.say(Drain())
-    if journal.ended is not None and not isinstance(verdict, CancelSeen):
+    if isinstance(verdict, CancelSeen):
+        return verdict
+    if journal.broken is not None:
+        return BrokeOff(journal.broken)
+    if journal.ended is not None:
         return Said(journal.ended)  # perhaps its very last words, heard after it was killed
     return verdict or Died(exit)
 
 
-def flush(journal: Journal) -> None:
-    journal.logs.flush()
-    journal.events.flush()
-
-
 def _look(journal: Journal, *, left_s: float, kill_s: float, pacing: Pacing) -> tuple[Verdict | None, float]:
     """What this moment decides, and how long the child may take to end by itself."""
-    if journal.ended is not None:
-        return Said(journal.ended), pacing.exit_grace_s
     if journal.broken is not None:
         return BrokeOff(journal.broken), 0.0
+    if journal.ended is not None:
+        return Said(journal.ended), pacing.exit_grace_s
     if journal.tenure.is_cancel_requested:
         return CancelSeen(), pacing.cancel_grace_s
     if left_s <= kill_s:

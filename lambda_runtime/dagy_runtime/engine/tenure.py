@@ -13,7 +13,7 @@ _RETRY_S: Final = 1.0
 
 
 class LeaseLost(Exception):
-    """The run is somebody else's by now. Kill what runs, write nothing more."""
+    """The store says that the run is somebody else's by now, or final. Kill what runs, write nothing more."""
 
 
 class Tenure:
@@ -21,6 +21,9 @@ class Tenure:
 
     How long the lease is good is measured with `monotonic` from before each renewal was asked for, so a clock that
     jumps cannot make it seem longer.
+
+    A lease that ran out while the store did not answer is nobody's: that raises Unavailable, so that AWS delivers the
+    message again. Only LeaseLost means that somebody else will see the run to its end.
     """
 
     def __init__(
@@ -36,33 +39,56 @@ class Tenure:
     ) -> None:
         self._runs, self._clock, self._monotonic = runs, clock, monotonic
         self._lease_s, self._check_s = lease_s, check_s
-        self.run_id, self.owner = lease.run_id, lease.owner
+        self.run_id, self.owner, self.flow_attempt = lease.run_id, lease.owner, lease.flow_attempt
         self.is_cancel_requested = lease.is_cancel_requested
         self._good_until = claimed_at + lease_s
         self._check_at = claimed_at + check_s
+        self._trouble: LeaseLost | Unavailable | None = None
 
     def keep(self) -> None:
         """Renew when it is time to. A store that does not answer is asked again, for as long as the lease is good.
 
-        Raises: LeaseLost.
+        Raises: LeaseLost; Unavailable when the lease ran out unanswered.
         """
+        self._raise_trouble()
         if self._monotonic() >= self._check_at:
             self._renew()
 
     def confirm(self) -> None:
-        """Before a write: if the lease may have run out unnoticed, find out first. Raises: LeaseLost."""
+        """Before a write: if the lease may have run out unnoticed, find out first. Raises as `keep`."""
+        self._raise_trouble()
         if self._monotonic() >= self._good_until:
             self._renew()
+
+    def pulse(self) -> None:
+        """As `keep`, in the middle of something that must not be interrupted: what is to be raised is raised by the
+        next `keep` or `confirm`.
+        """
+        try:
+            self.keep()
+        except (LeaseLost, Unavailable) as trouble:
+            self._trouble = trouble
+
+    def prove(self) -> None:
+        """Make sure that the run is still ours. Raises: LeaseLost; Unavailable when that cannot be known."""
+        self._ask()
+
+    def _raise_trouble(self) -> None:
+        if self._trouble is not None:
+            raise self._trouble
 
     def _renew(self) -> None:
         asked_at = self._monotonic()
         try:
-            lease = self._runs.renew_lease(self.run_id, owner=self.owner, now=self._clock.now(), lease_s=self._lease_s)
+            self._ask()
         except Unavailable:
             if asked_at >= self._good_until:
-                raise LeaseLost(self.run_id) from None
-            self._check_at = asked_at + min(self._check_s, _RETRY_S)
-            return
+                raise
+            self._check_at = self._monotonic() + min(self._check_s, _RETRY_S)
+
+    def _ask(self) -> None:
+        asked_at = self._monotonic()
+        lease = self._runs.renew_lease(self.run_id, owner=self.owner, now=self._clock.now(), lease_s=self._lease_s)
         if lease is None:
             raise LeaseLost(self.run_id)
         self.is_cancel_requested = self.is_cancel_requested or lease.is_cancel_requested

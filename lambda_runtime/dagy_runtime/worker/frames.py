@@ -5,7 +5,7 @@ The parent decodes these structs and nothing else. It never unpickles, so a chil
 
 from __future__ import annotations
 
-from typing import Any, Final, Optional, Union
+from typing import Annotated, Any, Final, Optional, Union
 
 import msgspec
 
@@ -34,6 +34,9 @@ class Payload(msgspec.Struct, frozen=True, array_like=True):
 
 # --- from the child -----------------------------------------------------------------------------------------
 
+Number = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=2**31)]  # neither NaN nor for ever
+
 
 class PlannedTask(msgspec.Struct, frozen=True, array_like=True):
     id: str
@@ -53,7 +56,7 @@ class Planned(Frame, frozen=True):
 
 class TaskStarted(Frame, frozen=True):
     task_run_id: str
-    attempt: int
+    attempt: Number
 
 
 class TaskSucceeded(Frame, frozen=True):
@@ -61,21 +64,21 @@ class TaskSucceeded(Frame, frozen=True):
 
     number: int
     task_run_id: str
-    attempt: int
+    attempt: Number
     result: Payload
     measured: Measured
 
 
 class TaskRetrying(Frame, frozen=True):
     task_run_id: str
-    attempt: int
+    attempt: Number
     failure: Failure
-    delay_s: float
+    delay_s: Seconds
 
 
 class TaskFailed(Frame, frozen=True):
     task_run_id: str
-    attempt: int
+    attempt: Number
     failure: Failure
     measured: Measured
 
@@ -117,8 +120,8 @@ class FlowCancelled(Frame, frozen=True):
 
 
 class FlowHandedBack(Frame, frozen=True):
-    resume_in_s: float
-    flow_attempt: int
+    resume_in_s: Seconds
+    flow_attempt: Number
 
 
 Ended = Union[FlowSucceeded, FlowFailed, FlowCancelled, FlowHandedBack]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +16,54 @@ from dagy.results import Encoded
 from dagy_runtime.worker.frames import INLINE_BYTES, Payload
 
 MAX_RESULT_BYTES: Final = 512 * 1024 * 1024
+
+
+class Nonsense(Exception):
+    """The child sent what no child of ours sends: user code speaks for it, or has broken it."""
+
+
+class Handover:
+    """The parent's hold of the folder through which large values pass, from before the child is born.
+
+    User code can put anything there, and rename the folder itself. The parent takes plain files out of the folder that
+    it opened, and nothing else: no link that leads to what only the parent may read, no pipe that never ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def __enter__(self) -> Handover:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self._fd)
+
+    def new_path(self) -> Path:
+        """For a file to the child, under a name that nobody can have taken."""
+        return self.folder / uuid.uuid4().hex
+
+    @contextmanager
+    def taken(self, payload: Payload) -> Iterator[Path]:
+        """A path to the file that the payload came in, good for the block. The folder has it no more.
+
+        Raises: Nonsense for anything but a plain file of the folder, of at most 512 MiB.
+        """
+        name = Path(payload.path or "").name
+        if payload.path != str(self.folder / name):
+            raise Nonsense(f"it sent a value in a file of another folder, {payload.path!r:.200}")
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._fd)
+        except (OSError, ValueError) as error:
+            raise Nonsense(f"it sent a value in a file that cannot be opened ({error})") from error
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_RESULT_BYTES:
+                raise Nonsense("it sent a value in what is no plain file, or in one that is too large")
+            os.unlink(name, dir_fd=self._fd)
+            yield Path(f"/dev/fd/{fd}")
+        finally:
+            os.close(fd)
 
 
 def to_payload(encoded: Encoded, *, folder: Path) -> Payload:
