@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import traceback
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from dagy.core.errors import APIError, DagyError
+from dagy.local.paths import local_dir
 from dagy_cli.exit_codes import ExitCode, exit_code_of
 from dagy_cli.settings import Settings
+
+STATE_HINT: Final = "Dagy keeps its state there. Set DAGY_LOCAL_DIR to a folder that you may write to."
 
 
 def report(error: BaseException, settings: Settings, *, color: bool | None = None) -> ExitCode:
@@ -43,10 +48,19 @@ def _described(error: BaseException) -> tuple[dict[str, Any], ExitCode]:
         return _body("error", error.format_message(), None), ExitCode.ERROR
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return _body("interrupted", "Interrupted", None), ExitCode.INTERRUPTED
-    if isinstance(error, OSError) and error.filename is not None:
-        return _body("file", f"{error.strerror}: {error.filename}", None), ExitCode.ERROR
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f": {error.filename}" if error.filename is not None else ""
+        return _body("file", f"{error.strerror}{where}", _state_hint(error)), ExitCode.ERROR
     hint = "This is a defect of Dagy. Please report it with what the same command says with --debug."
     return _body("unexpected", f"{type(error).__name__}: {error}", hint), ExitCode.ERROR
+
+
+def _state_hint(error: OSError) -> str | None:
+    try:
+        is_state = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(local_dir())
+    except DagyError:
+        return None
+    return STATE_HINT if is_state else None
 
 
 def _usage_message(error: click.UsageError) -> str:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dagy.core.errors import ArtifactSerializationError, NotFound
-from dagy_cli.run_sources import Result, Row, Wanted
+from dagy_cli.run_sources import Result, Row, Wanted, as_json
 
 if TYPE_CHECKING:
     from dagy.local import LocalRecords, LocalRun, LocalTaskRun, StoredResult
-    from dagy.results import Encoded
 
 PAUSE_S = 0.3
 SMALL_BYTES = 32 * 1024
@@ -46,11 +45,10 @@ class LocalRuns:
     def show(self, run_id: str) -> Row:
         with _records() as records:
             run, tasks = records.get_run(run_id), records.task_runs(run_id)
-            result = _small_value(records, run.result, run_id)
             return {
                 **run_row(run),
-                "result": result,
-                "tasks": [{**task_row(t), "result": _small_value(records, t.result, run_id, t.id)} for t in tasks],
+                **_result(records, run.result, run_id),
+                "tasks": [{**task_row(t), **_result(records, t.result, run_id, t.id)} for t in tasks],
             }
 
     def result(self, run_id: str, task_run_id: str | None) -> Result:
@@ -58,7 +56,8 @@ class LocalRuns:
             stored = records.stored_result(run_id, task_run_id)
         if stored is None:
             raise NotFound("result", f"of {task_run_id or run_id}", f"See: dagy runs show {run_id}")
-        return Result(stored.codec, _as_json(stored), lambda: stored.data)
+        shown = as_json(stored.codec, lambda: stored.data, stored.sha256)
+        return Result(stored.codec, stored.size_bytes, shown, lambda: stored.data)
 
     def log(self, run_id: str, task_run_id: str | None, *, is_followed: bool) -> Iterator[Row]:
         """A task that has written nothing has an empty log; one that the run does not have is not found."""
@@ -98,7 +97,7 @@ def run_row(run: LocalRun) -> Row:
         "parameters": run.parameters,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
-        "duration_s": run.duration_s,
+        "duration_s": rounded(run.duration_s, 6),
         "error": _error(run),
     }
 
@@ -112,17 +111,30 @@ def task_row(task: LocalTaskRun) -> Row:
         "depends_on": list(task.depends_on),
         "started_at": task.started_at,
         "ended_at": task.ended_at,
-        "duration_s": task.duration_s,
-        "cpu_s": task.cpu_s,
-        "peak_mib": task.peak_mib,
+        "duration_s": rounded(task.duration_s, 6),
+        "cpu_s": rounded(task.cpu_s, 6),
+        "peak_mib": rounded(task.peak_mib, 1),
         "error": _error(task),
     }
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """Microseconds and tenths of a MiB: what is beyond them was never measured."""
+    return None if value is None else round(value, digits)
 
 
 def _error(owner: LocalRun | LocalTaskRun) -> Row | None:
     if owner.error_type is None:
         return None
     return {"error_type": owner.error_type, "message": owner.message or "", "traceback": owner.traceback or ""}
+
+
+def _result(records: LocalRecords, stored: StoredResult | None, run_id: str, task_run_id: str | None = None) -> Row:
+    return {
+        "result": _small_value(records, stored, run_id, task_run_id),
+        "result_codec": stored.codec if stored else None,
+        "result_size_bytes": stored.size_bytes if stored else None,
+    }
 
 
 def _small_value(
@@ -137,14 +149,8 @@ def _small_value(
         found = records.stored_result(run_id, task_run_id)
     except ArtifactSerializationError:
         return None
-    shown = _as_json(found) if found else None
+    shown = as_json(found.codec, lambda: found.data, found.sha256) if found else None
     return None if shown is None else msgspec.json.decode(shown)
-
-
-def _as_json(stored: Encoded) -> bytes | None:
-    from dagy.results import JSON, JSON_TAGGED, readable  # a lazy door: the codecs
-
-    return msgspec.json.encode(readable(stored)) if stored.codec in (JSON, JSON_TAGGED) else None
 
 
 def _records() -> LocalRecords:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -23,10 +24,23 @@ class Located:
     run_id: str
 
 
-def where_options(command: F) -> F:
-    """`--remote` and `--local`, as `place`: None when neither is given."""
-    command = click.option("--remote", "place", flag_value="remote", help="In the stage of the profile.")(command)
-    return click.option("--local", "place", flag_value="local", help="On this machine.")(command)
+def place_options(*, local: str, remote: str) -> Callable[[F], F]:
+    """`--local` and `--remote`, with these helps, as `place`: None when neither is given. Both are a usage error."""
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def placed(*args: Any, is_local: bool, is_remote: bool, **kwargs: Any) -> Any:
+            if is_local and is_remote:
+                raise click.UsageError("--local and --remote exclude each other.")
+            return command(*args, place="local" if is_local else "remote" if is_remote else None, **kwargs)
+
+        with_remote = click.option("--remote", "is_remote", is_flag=True, help=remote)(placed)
+        return cast(F, click.option("--local", "is_local", is_flag=True, help=local)(with_remote))
+
+    return decorate
+
+
+where_options = place_options(local="On this machine.", remote="In the stage of the profile.")
 
 
 def run_options(command: F) -> F:

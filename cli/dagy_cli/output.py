@@ -19,6 +19,13 @@ Row = Mapping[str, Any]
 DEFAULT_TABLE_FORMAT = "heavy_grid"
 
 
+class OutputLost(click.ClickException):
+    """The answer was found, but stdout does not take it: a full disk, a device that is gone."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"Cannot write the output: {error.strerror or type(error).__name__}")
+
+
 class Output:
     """Writes what one command has to say. `table_format` is asked for only when a table is drawn."""
 
@@ -33,34 +40,34 @@ class Output:
         line = _json if self.settings.format is Format.JSONL else text if self.settings.format is Format.TABLE else None
         if line is not None:  # as they come
             for row in rows:
-                click.echo(line(row))
+                _echo(line(row))
             return
         listed = list(rows)
         if self.settings.format is Format.JSON:
-            click.echo(_json(listed, indent=2))
+            _echo(_json(listed, indent=2))
         elif self.settings.format is Format.YAML:
-            click.echo(_yaml(listed), nl=False)
+            _echo(_yaml(listed), nl=False)
         elif self.settings.format is Format.CSV:
-            click.echo(_csv(listed, columns), nl=False)
+            _echo(_csv(listed, columns), nl=False)
         else:
-            click.echo(_table(listed, columns, self._table_format()))
+            _echo(_table(listed, columns, self._table_format()))
 
     def item(self, row: Row, *, text: str | None = None) -> None:
         """One fact. For people it is `text`, or its fields, one a line."""
         if self.settings.format is Format.JSON:
-            click.echo(_json(row, indent=2))
+            _echo(_json(row, indent=2))
         elif self.settings.format is Format.JSONL:
-            click.echo(_json(row))
+            _echo(_json(row))
         elif self.settings.format is Format.YAML:
-            click.echo(_yaml(row), nl=False)
+            _echo(_yaml(row), nl=False)
         elif self.settings.format is Format.CSV:
-            click.echo(_csv([row], list(row)), nl=False)
+            _echo(_csv([row], list(row)), nl=False)
         elif text is not None:
-            click.echo(text)
+            _echo(text)
         else:
             width = max((len(key) for key in row), default=0)
             for key, value in row.items():
-                click.echo(f"{key:<{width}}  {_cell(value)}")
+                _echo(f"{key:<{width}}  {_cell(value)}")
 
     def table(self, rows: Sequence[Row], columns: Sequence[str]) -> str:
         """A table as text, for answers that hold more than it."""
@@ -68,7 +75,7 @@ class Output:
 
     def answer(self, text: str) -> None:
         """A line of the answer itself, whatever the format: a log line, a path."""
-        click.echo(text)
+        _echo(text)
 
     def remark(self, text: str) -> None:
         """Something said along the way; `--quiet` silences it."""
@@ -83,6 +90,16 @@ class Output:
     def warning(self, text: str) -> None:
         """Something the user should know even with `--quiet`."""
         click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True)
+
+
+def _echo(text: str, *, nl: bool = True) -> None:
+    """Raises: OutputLost; BrokenPipeError when the reader has had enough."""
+    try:
+        click.echo(text, nl=nl)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error) from error
 
 
 def _json(value: Any, *, indent: int | None = None) -> str:
@@ -118,12 +135,18 @@ def _defused(value: Any) -> Any:
 def _table(rows: Sequence[Row], columns: Sequence[str], table_format: str) -> str:
     from tabulate import tabulate  # a lazy door: 50 ms
 
-    cells = [[_table_cell(row.get(column)) for column in columns] for row in rows]
+    cells = [[_table_cell(column, row.get(column)) for column in columns] for row in rows]
     return tabulate(cells, headers=list(columns), tablefmt=table_format, disable_numparse=True)
 
 
-def _table_cell(value: Any) -> str:
-    """People want three decimals at most."""
+def _table_cell(column: str, value: Any) -> str:
+    """Seconds to three digits, none beyond a millisecond; MiB to a tenth. The names of columns end in their units."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return _cell(value)
+    if column.endswith("_s"):
+        return f"{value:.{3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0}f}"
+    if column.endswith("_mib"):
+        return f"{value:.1f}"
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else _cell(value)
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dagy.core.errors import RunFailed
+from dagy.core.errors import APIError, RunFailed, WaitTimedOut
 from dagy.core.sizes import parse_execution_modes
 from dagy_cli.output import Output
 from dagy_cli.run_sources import RemoteRuns, log_text, row
+from dagy_cli.run_text import error_text
 from dagy_cli.session import Session
-from dagy_cli.watching import Ended, Patience, TaskChanged, Wrote, watch
+from dagy_cli.watching import Ended, LeftOut, Patience, TaskChanged, Wrote, watch
 
 if TYPE_CHECKING:
     from dagy.client.http import DagyClient
@@ -84,10 +85,19 @@ def _stay(out: Output, client: DagyClient, run_id: str, waiting: Waiting) -> Run
                     out.remark(_task_text(task))
                 case Wrote(line):
                     out.remark(f"  {log_text(line)}")
+                case LeftOut(count, is_all):
+                    more = "" if is_all else " or more"
+                    out.remark(f"  … {count:,} lines{more} left out here. All of them: dagy logs {run_id} --remote")
                 case Ended(run):
                     return run
     except KeyboardInterrupt:
         out.remark(f"\nThe run goes on. Stop it: dagy runs cancel {run_id} --remote")
+        raise
+    except (APIError, WaitTimedOut) as error:
+        error.hint = (
+            f"Run {run_id} goes on without this command: dagy runs show {run_id} --remote, "
+            f"dagy logs {run_id} --remote --follow"
+        )
         raise
     raise AssertionError("watching ends with the end of the run")
 
@@ -101,5 +111,5 @@ def _task_text(task: TaskRunResponse) -> str:
     if task.duration_s is not None:
         parts.append(f"{task.duration_s:.2f}s")
     if task.error is not None:
-        parts.append(f"{task.error.error_type}: {task.error.message}")
+        parts.append(error_text(task.error.error_type, task.error.message))
     return "  ".join(parts)

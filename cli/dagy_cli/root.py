@@ -11,6 +11,7 @@ import click
 from dagy_cli.exit_codes import ExitCode
 from dagy_cli.failures import report
 from dagy_cli.lazy import Lazy, LazyGroup
+from dagy_cli.output import OutputLost
 from dagy_cli.settings import VERSION_OPTION, Format, Settings, settings_of
 
 SECTIONS = {
@@ -65,8 +66,20 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except (Exception, KeyboardInterrupt) as error:  # the root of the command line: see the module's first sentence
-        return report(error, _settings_in_force(error, ctx, arguments), color=color)
+        return report(_lost_output() or error, _settings_in_force(error, ctx, arguments), color=color)
     return ExitCode.OK
+
+
+def _lost_output() -> OutputLost | None:
+    """Whether the error is that stdout cannot be written: then what is left in its buffer cannot either, and is given
+    up, because Python would try once more, and complain, on its way out.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OutputLost(error)
+    return None
 
 
 def _settings_in_force(error: BaseException, ctx: click.Context, arguments: Sequence[str]) -> Settings:

@@ -38,6 +38,7 @@ class Result:
     """A stored result. `json` None: its codec is not one that people can be shown, or it is too large to show."""
 
     codec: str
+    size_bytes: int
     json: bytes | None
     data: Callable[[], bytes]
 
@@ -104,15 +105,24 @@ class RemoteRuns:
     def result(self, run_id: str, task_run_id: str | None) -> Result:
         found = self.client.get_result(run_id, task_run_id=task_run_id)
         if found.url is None:
-            shown = msgspec.json.encode(found.value)
-            return Result(found.codec, shown, lambda: shown)
+            value = msgspec.json.encode(found.value)
+            return Result(found.codec, found.size_bytes, value, lambda: value)
         url = found.url
-        is_small_json = found.codec == "json" and found.size_bytes <= LARGEST_SHOWN_BYTES
-        return Result(found.codec, download(url) if is_small_json else None, lambda: download(url))
+        if found.size_bytes > LARGEST_SHOWN_BYTES:
+            return Result(found.codec, found.size_bytes, None, lambda: download(url))
+        shown = as_json(found.codec, lambda: download(url), found.sha256)
+        return Result(found.codec, found.size_bytes, shown, lambda: download(url))
 
     def log(self, run_id: str, task_run_id: str | None, *, is_followed: bool) -> Iterator[Row]:
         for line in follow_log(self.client, run_id, task_run_id, is_followed=is_followed, patience=Patience()):
             yield {**row(line), "text": log_text(line)}
+
+
+def as_json(codec: str, data: Callable[[], bytes], sha256: str) -> bytes | None:
+    """The stored value as people are shown it; None when its codec is not for people, and nothing is fetched then."""
+    from dagy.results import JSON, JSON_TAGGED, Encoded, readable  # a lazy door: the codecs
+
+    return msgspec.json.encode(readable(Encoded(codec, data(), sha256))) if codec in (JSON, JSON_TAGGED) else None
 
 
 def log_text(line: LogLine) -> str:

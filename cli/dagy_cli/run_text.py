@@ -23,10 +23,22 @@ def run_text(run: Row, table: Callable[[Sequence[Row], Sequence[str]], str]) -> 
     if run.get("tasks"):
         lines.append(table(run["tasks"], TASK_COLUMNS))
     if run.get("error"):
-        lines.append(f"{run['error']['error_type']}: {run['error']['message']}")
+        lines.append(error_text(run["error"]["error_type"], run["error"]["message"]))
     if run.get("result") is not None:
         lines.append(f"Result: {_short(run['result'])}")
+    elif run.get("result_codec") is not None and not _is_null(run):
+        size = f"{run['result_size_bytes']:,} bytes"
+        lines.append(f"Result: {run['result_codec']}, {size} (dagy runs result {run['run_id']})")
     return "\n".join(lines)
+
+
+def error_text(error_type: str, message: str) -> str:
+    """`ValueError: no rows`; a message that names its type already does so once."""
+    return message if message.partition(":")[0] == error_type else f"{error_type}: {message}"
+
+
+def _is_null(run: Row) -> bool:
+    return (run["result_codec"], run["result_size_bytes"]) == ("json", len("null"))
 
 
 def _short(value: Any) -> str:

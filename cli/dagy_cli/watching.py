@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,10 @@ from dagy.core.states import FINAL
 
 FIRST_PAUSE_S: Final = 0.3
 LONGEST_PAUSE_S: Final = 2.0
+LINES_PER_PAGE: Final = 10_000  # as many as the API gives at once
+MOST_LINES_AT_END: Final = 2_000
+LAST_LINES: Final = 200
+LONGEST_READ_AT_END_S: Final = 3.0
 FINAL_NAMES: Final = frozenset(status.value for status in FINAL)
 
 
@@ -30,13 +35,23 @@ class Wrote:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Lines that were written but are not shown here, because the run has ended and there are too many of them. The
+    lines after this are the last ones; or, when not even counting them was possible in time (`is_all` False), some.
+    """
+
+    count: int
+    is_all: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The last of what there is to see."""
 
     run: m.RunResponse
 
 
-Seen = TaskChanged | Wrote | Ended
+Seen = TaskChanged | Wrote | LeftOut | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,8 @@ class Patience:
 
 
 def watch(client: DagyClient, run_id: str, patience: Patience, *, with_tasks: bool = True) -> Iterator[Seen]:
-    """What happens in the run until it has ended and all it wrote was seen.
+    """What happens in the run until it has ended. Of what was not read by then, at most `MOST_LINES_AT_END` lines are
+    given, else the last few: nobody waits for the end of a run to see a hundred thousand lines go by.
 
     Raises: WaitTimedOut when it has not ended in time; it goes on then.
     """
@@ -61,12 +77,17 @@ def watch(client: DagyClient, run_id: str, patience: Patience, *, with_tasks: bo
         seen: list[Seen] = []
         if with_tasks:
             seen += _changed(client, run_id, known)
-            lines, cursor = _written(client, run_id, cursor)
-            seen += lines
-        yield from seen
         if run.status in FINAL_NAMES:
+            yield from seen
+            if with_tasks:
+                yield from _last_written(client, run_id, cursor, patience)
             yield Ended(run)
             return
+        if with_tasks:
+            page = client.get_logs(run_id, after=cursor, limit=LINES_PER_PAGE)
+            seen += [Wrote(line) for line in page.items]
+            cursor = page.next_cursor
+        yield from seen
         waited_s = patience.clock() - started_at
         if patience.timeout_s is not None and waited_s >= patience.timeout_s:
             raise WaitTimedOut(f"The end of run {run_id}", patience.timeout_s)
@@ -82,7 +103,7 @@ def follow_log(
     cursor: str | None = None
     pause_s = FIRST_PAUSE_S
     while True:
-        page = client.get_logs(run_id, after=cursor, task_run_id=task_run_id)
+        page = client.get_logs(run_id, after=cursor, task_run_id=task_run_id, limit=LINES_PER_PAGE)
         yield from page.items
         is_at_end = not page.items and page.next_cursor == cursor
         cursor = page.next_cursor
@@ -106,11 +127,17 @@ def _changed(client: DagyClient, run_id: str, known: dict[str, tuple[str, int]])
     return changed
 
 
-def _written(client: DagyClient, run_id: str, cursor: str | None) -> tuple[list[Seen], str]:
-    lines: list[Seen] = []
-    while True:
-        page = client.get_logs(run_id, after=cursor)
-        lines += [Wrote(line) for line in page.items]
-        if not page.items or page.is_complete:
-            return lines, page.next_cursor
-        cursor = page.next_cursor
+def _last_written(client: DagyClient, run_id: str, cursor: str | None, patience: Patience) -> Iterator[Seen]:
+    """What a run that has ended wrote after the cursor, or that it is too much and the last of it."""
+    started_at = patience.clock()
+    lines: deque[m.LogLine] = deque(maxlen=MOST_LINES_AT_END)
+    count, is_all = 0, False
+    while not is_all and patience.clock() - started_at < LONGEST_READ_AT_END_S:
+        page = client.get_logs(run_id, after=cursor, limit=LINES_PER_PAGE)
+        lines.extend(page.items)
+        count, cursor, is_all = count + len(page.items), page.next_cursor, page.is_complete
+    shown = list(lines)
+    if count > MOST_LINES_AT_END or not is_all:
+        shown = shown[-LAST_LINES:]
+        yield LeftOut(count - len(shown), is_all)
+    yield from map(Wrote, shown)

@@ -130,10 +130,17 @@ def _checked(parameter: Parameter, value: Any) -> Any:
         is_told_by_type = error.path == ["data"] and error.rule in ("type", "format", "enum", "anyOf")
         where = "" if is_told_by_type else f" ({error.message.removeprefix('data').strip()})"
         got = f"{described(value)}{where}"
-        raise ParameterTypeError(parameter["name"], parameter.get("type", "Any"), got) from None
+        raise _mistyped(parameter, got) from None
     except Exception:  # such as a schema that refers to itself without end
         return value
     return value
+
+
+def _mistyped(parameter: Parameter, got: str) -> ParameterTypeError:
+    kind = (parameter.get("schema") or {}).get("type")
+    error = ParameterTypeError(parameter["name"], parameter.get("type", "Any"), got)
+    error.hint = f"Add --param {error.parameter}=<{error.expected}{' as JSON' if kind in ('array', 'object') else ''}>"
+    return error
 
 
 def _is_self_contained(schema: Any) -> bool:
@@ -154,7 +161,7 @@ def _from_text(parameter: Parameter, text: str) -> Any:
             return _as_option(option, text)
         except ValueError:
             continue
-    raise ParameterTypeError(parameter["name"], parameter.get("type", "Any"), described(text))
+    raise _mistyped(parameter, described(text))
 
 
 def _options(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:

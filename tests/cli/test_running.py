@@ -104,6 +104,8 @@ def test_local_runs_are_listed_shown_and_read_by_the_beginning_of_their_id(dagy:
         "duration_s": 0,
         "error": None,
         "result": 3,
+        "result_codec": "json",
+        "result_size_bytes": 1,
         "tasks": [],
     }
     assert [(task["task_run_id"], task["status"], task["attempt"], task["result"]) for task in shown["tasks"]] == [

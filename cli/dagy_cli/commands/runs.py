@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -13,14 +12,15 @@ from dagy.core.states import Status
 from dagy_cli.lazy import Group
 from dagy_cli.local_runs import local_runs
 from dagy_cli.locating import Located, locate, run_options, where_options
-from dagy_cli.run_sources import RemoteRuns, Runs, Wanted, row
+from dagy_cli.run_sources import RemoteRuns, Result, Runs, Wanted, row
 from dagy_cli.run_text import run_text
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
+from dagy_cli.watching import FINAL_NAMES
 
 COLUMNS = ["run_id", "status", "started_at", "flow"]
 MACHINE_COLUMNS = ["run_id", "status", "flow_name", "flow_version", "started_at", "ended_at", "duration_s"]
-REMOTE_COLUMNS = ["run_id", "status", "started_at", "flow", "deployment", "trigger"]
+REMOTE_ONLY = ["deployment", "trigger"]
 runs = Group("runs", help="Runs, here or in a stage.")
 
 
@@ -46,10 +46,10 @@ def list_runs(
     source: Runs = RemoteRuns(session.client) if place == "remote" else local_runs()
     found = source.list(Wanted(most=limit, status=status, flow=flow, deployment=deployment))
     if session.settings.is_machine_read:
-        session.out.items(found, MACHINE_COLUMNS)
+        session.out.items(found, [*MACHINE_COLUMNS, *REMOTE_ONLY] if source.is_remote else MACHINE_COLUMNS)
         return
     rows = ({**run, "flow": f"{run['flow_name']}:{run['flow_version']}"} for run in found)
-    session.out.items(rows, REMOTE_COLUMNS if source.is_remote else COLUMNS)
+    session.out.items(rows, [*COLUMNS, *REMOTE_ONLY] if source.is_remote else COLUMNS)
 
 
 @runs.command("show", cls=Command)
@@ -69,9 +69,17 @@ def show(session: Session, run_id: str | None, last: bool, place: str | None) ->
 def cancel(session: Session, run_id: str | None, last: bool, place: str | None, yes: bool) -> None:
     """Cancel a run of the stage. What it has finished stays; what is running is stopped within seconds."""
     located = _remote(locate(session, run_id, last=last, place=place or "remote"), "cancel it where it runs: Ctrl+C")
+    before = session.client.get_run(located.run_id)
+    if before.status in FINAL_NAMES:
+        text = f"Run {before.run_id} has ended already, {before.status}: there is nothing to cancel"
+        session.out.item(row(before), text=text)
+        return
     session.confirm(f"Cancel the run {located.run_id}?", is_yes=yes)
     run = session.client.cancel_run(located.run_id)
-    session.out.item(row(run), text=f"Cancelling {run.run_id} status={run.status}")
+    what = (
+        f"Cancelled {run.run_id}" if run.status == Status.CANCELLED else f"Cancelling {run.run_id} status={run.status}"
+    )
+    session.out.item(row(run), text=what)
 
 
 @runs.command("events", cls=Command)
@@ -110,9 +118,18 @@ def result(
         output.write_bytes(value.data())
         session.out.remark(f"Saved {output}")
     elif value.json is None:
-        raise InvalidInput(f"The result is {value.codec}, not JSON", "Save it with --output FILE.")
+        raise _not_printed(value, located, task)
     else:
-        sys.stdout.write(msgspec.json.format(value.json, indent=2).decode() + "\n")
+        session.out.answer(msgspec.json.format(value.json, indent=2).decode())
+
+
+def _not_printed(value: Result, located: Located, task: str | None) -> InvalidInput:
+    parts = [f"dagy runs result {located.run_id}", f"--task {task}" if task else "", "--output FILE"]
+    command = " ".join(filter(None, parts))
+    why = (
+        "too large to print" if value.codec.startswith("json") else "not JSON, so only the flow's own code can read it"
+    )
+    return InvalidInput(f"The result is {why}: {value.codec}, {value.size_bytes:,} bytes", f"Save it: {command}")
 
 
 def _remote(located: Located, instead: str) -> Located:

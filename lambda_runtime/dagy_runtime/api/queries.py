@@ -45,7 +45,8 @@ class EventQuery(Query):
 
 
 class LogQuery(Query):
-    """`after` is the `next_cursor` of the answer before."""
+    """`after` is the `next_cursor` of the answer before. Lines are small, so many fit into one answer."""
 
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     after: Optional[str] = None
     task_run_id: Optional[str] = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Final
 
+import msgspec
+
 from dagy.client import models as m
 from dagy.core.errors import Conflict, InvalidInput, NotFound
 from dagy.core.names import checked_name
@@ -14,7 +16,7 @@ from dagy.parameters import check_values
 from dagy_runtime.api import views
 from dagy_runtime.api.checks import LATEST, checked_tags, flow_to_use, no_deployment
 from dagy_runtime.api.context import Already, Context
-from dagy_runtime.api.pages import fitting
+from dagy_runtime.api.pages import MAX_PAGE_BYTES, fitting
 from dagy_runtime.api.queries import EventQuery, LogQuery, PageQuery, RunQuery
 from dagy_runtime.api.settings import read_mode
 from dagy_runtime.engine.cancel import cancel_run as engine_cancel
@@ -99,8 +101,13 @@ def list_events(ctx: Context, query: EventQuery, *, run_id: str) -> m.EventListR
 
 def get_logs(ctx: Context, query: LogQuery, *, run_id: str) -> m.LogResponse:
     run = _run(ctx, run_id)
-    page = read_logs(ctx.ports, run, after=query.after, task_run_id=query.task_run_id, limit=query.limit)
-    return views.log_view(page)
+    limit = query.limit
+    while True:
+        page = read_logs(ctx.ports, run, after=query.after, task_run_id=query.task_run_id, limit=limit)
+        shown = views.log_view(page)
+        if limit == 1 or len(msgspec.json.encode(shown)) <= MAX_PAGE_BYTES:
+            return shown
+        limit = max(1, limit // 4)
 
 
 def get_result(ctx: Context, *, run_id: str) -> m.ResultResponse:

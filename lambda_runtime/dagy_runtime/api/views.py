@@ -114,6 +114,8 @@ def run_view(run: Run, *, result_url: str | None = None) -> m.RunResponse:
         invocations=run.hops,
         error=_problem(run.problem),
         result=_inline_value(run.result),
+        result_codec=run.result.codec if run.result else None,
+        result_size_bytes=run.result.size_bytes if run.result else None,
         result_url=result_url,
     )
 
@@ -127,11 +129,13 @@ def task_view(task: TaskRun) -> m.TaskRunResponse:
         depends_on=list(task.depends_on),
         started_at=task.started_at,
         ended_at=task.ended_at,
-        duration_s=task.duration_s,
-        cpu_s=task.cpu_s,
-        peak_mib=task.peak_mib,
+        duration_s=_rounded(task.duration_s, 6),
+        cpu_s=_rounded(task.cpu_s, 6),
+        peak_mib=_rounded(task.peak_mib, 1),
         error=_problem(task.problem),
         result=_inline_value(task.result),
+        result_codec=task.result.codec if task.result else None,
+        result_size_bytes=task.result.size_bytes if task.result else None,
     )
 
 
@@ -199,6 +203,11 @@ def _problem(problem: Problem | None) -> m.ProblemModel | None:
     if problem is None:
         return None
     return m.ProblemModel(error_type=problem.error_type, message=problem.message, traceback=problem.traceback)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    """Microseconds and tenths of a MiB: what is beyond them was never measured."""
+    return None if value is None else round(value, digits)
 
 
 def _duration_s(run: Run) -> float | None:

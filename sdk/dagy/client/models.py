@@ -218,6 +218,8 @@ class RunResponse(Response):
     invocations: int
     error: Optional[ProblemModel]
     result: Optional[Any] = None  # the flow's return value, when it is JSON of at most 32 KiB
+    result_codec: Optional[str] = None  # how the result is stored; null when there is none
+    result_size_bytes: Optional[int] = None
     result_url: Optional[str] = None  # where to download it otherwise, for 15 minutes; only GET of one run gives it
 
 
@@ -239,6 +241,8 @@ class TaskRunResponse(Response):
     peak_mib: Optional[float]
     error: Optional[ProblemModel]
     result: Optional[Any] = None  # when it is JSON of at most 32 KiB
+    result_codec: Optional[str] = None
+    result_size_bytes: Optional[int] = None
 
 
 class TaskRunListResponse(Response):

@@ -289,7 +289,11 @@ class ArtifactMismatch(InvalidInput):
     code = "artifact_mismatch"
 
     def __init__(self, expected: str, found: str) -> None:
-        super().__init__(f"Artifact flow spec mismatch. Expected {expected}, got {found}")
+        super().__init__(
+            f"Artifact flow spec mismatch. Expected {expected}, got {found}",
+            "Leave out --flow-name and --flow-version, or deploy the artifact that they mean. "
+            "A version written in @flow cannot be changed by a deploy.",
+        )
         self.args = (expected, found)
         self.expected, self.found = expected, found
 

@@ -17,13 +17,13 @@ RESERVED_PREFIXES: Final = ("runs", "state")
 """Where a stage keeps results, logs and state in its bucket: functions write there, and S3 expires what is old."""
 
 _SHAPES: Final = {
-    "flow name": (NAME_PATTERN, "letters, digits, '_', '-', '.', at most 100"),
-    "task name": (NAME_PATTERN, "letters, digits, '_', '-', '.', at most 100"),
-    "deployment name": (NAME_PATTERN, "letters, digits, '_', '-', '.', at most 100"),
-    "flow version": (VERSION_PATTERN, "letters, digits, '_', '-', '.', '+', at most 100"),
-    "run id": (RUN_ID_PATTERN, "letters, digits, '_', '-', '.', at most 160"),
-    "stage": (STAGE_PATTERN, "lower-case letters, digits and '-', at most 16, a letter first"),
-    "namespace": (NAMESPACE_PATTERN, "names separated by '/'"),
+    "flow name": (NAME_PATTERN, "ASCII letters, digits, '_', '-', '.', at most 100"),
+    "task name": (NAME_PATTERN, "ASCII letters, digits, '_', '-', '.', at most 100"),
+    "deployment name": (NAME_PATTERN, "ASCII letters, digits, '_', '-', '.', at most 100"),
+    "flow version": (VERSION_PATTERN, "ASCII letters, digits, '_', '-', '.', '+', at most 100"),
+    "run id": (RUN_ID_PATTERN, "ASCII letters, digits, '_', '-', '.', at most 160"),
+    "stage": (STAGE_PATTERN, "lower-case ASCII letters, digits and '-', at most 16, a letter first"),
+    "namespace": (NAMESPACE_PATTERN, "names of ASCII letters, digits, '_', '-', '.', separated by '/'"),
 }
 
 

@@ -27,7 +27,9 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def message_of(error: BaseException) -> str:
-    """What the exception says. A KeyError says only the key, so it comes with its name, as does one without words."""
+    """What the exception says. One that says nothing by itself comes with its name: a KeyError, which says only the
+    key, the `0` of `sys.exit(0)`, anything without a letter.
+    """
     try:
         text = str(error)
     except Exception:  # the author's own __str__
@@ -35,7 +37,8 @@ def message_of(error: BaseException) -> str:
     name = type(error).__qualname__
     if not text:
         return name
-    return f"{name}: {text}" if isinstance(error, KeyError) else text
+    is_telling = any(map(str.isalpha, text)) and not isinstance(error, (KeyError, SystemExit))
+    return text if is_telling else f"{name}: {text}"
 
 
 def clean_traceback(error: BaseException) -> None:
