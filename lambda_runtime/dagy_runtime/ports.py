@@ -275,6 +275,9 @@ class Blobs(Protocol):
         Raises: NotFound; OSError when the file cannot be written, which may hold a part of the object then.
         """
 
+    def exists(self, key: str, *, version_id: str | None = None) -> bool:
+        """Whether `get` would find it."""
+
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         """Keys with that prefix, in order, those above `after`."""
 

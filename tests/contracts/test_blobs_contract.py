@@ -33,6 +33,15 @@ def test_what_is_not_there_is_not_found(world, tmp_path):
         world.blobs.get_file("here", tmp_path / "f", version_id="no-such-version")
 
 
+def test_what_can_be_got_exists_in_that_very_version(world):
+    world.blobs.put("here", b"x")
+    version = world.blobs.find_artifact(world.blobs.bucket, "here", None).version_id
+    assert world.blobs.exists("here")
+    assert world.blobs.exists("here", version_id=version)
+    assert not world.blobs.exists("here", version_id="no-such-version")
+    assert not world.blobs.exists("nothing/here")
+
+
 def test_files_go_in_and_come_out_whole(world, tmp_path):
     data = bytes(range(256)) * 12_000
     (tmp_path / "in").write_bytes(data)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dagy.client import models as m
-from dagy.core.errors import Conflict, InvalidInput, NotFound
+from dagy.core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from dagy.core.names import checked_name, is_reserved_key
 from dagy.core.timestamps import to_iso
 from dagy_runtime.api import views
@@ -47,7 +47,8 @@ def register_flow(ctx: Context, body: m.FlowRegisterRequest) -> m.FlowRegisterRe
 def get_flow(ctx: Context, *, name: str, version: str) -> m.FlowDetailResponse:
     checked_name("flow name", name)
     checked_name("flow version", version)
-    return views.flow_detail(flow_to_use(ctx.ports.registry, name, version))
+    flow = flow_to_use(ctx.ports.registry, name, version)
+    return views.flow_detail(flow, artifact_exists=_exists(ctx, flow.artifact))
 
 
 def list_flows(ctx: Context, query: FlowQuery) -> m.FlowListResponse:
@@ -62,6 +63,14 @@ def list_flows(ctx: Context, query: FlowQuery) -> m.FlowListResponse:
         query.limit,
     )
     return m.FlowListResponse(items=items, next_cursor=cursor)
+
+
+def _exists(ctx: Context, artifact: ArtifactRef) -> bool | None:
+    """None when the bucket does not tell: what is known of the flow is worth an answer all the same."""
+    try:
+        return ctx.ports.blobs.exists(artifact.key, version_id=artifact.version_id)
+    except (Forbidden, Unavailable):
+        return None
 
 
 def _uploaded(ctx: Context, given: m.ArtifactModel) -> ArtifactRef:

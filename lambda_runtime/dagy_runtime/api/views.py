@@ -41,7 +41,7 @@ def flow_item(flow: FlowVersion) -> m.FlowListItem:
     )
 
 
-def flow_detail(flow: FlowVersion) -> m.FlowDetailResponse:
+def flow_detail(flow: FlowVersion, *, artifact_exists: bool | None) -> m.FlowDetailResponse:
     return m.FlowDetailResponse(
         flow_name=flow.name,
         flow_version=flow.version,
@@ -54,6 +54,8 @@ def flow_detail(flow: FlowVersion) -> m.FlowDetailResponse:
         artifact_sha256=flow.artifact.sha256,
         created_at=flow.created_at,
         updated_at=flow.updated_at,
+        artifact_version_id=flow.artifact.version_id,
+        artifact_exists=artifact_exists,
     )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from dagy.artifact import Metadata, extract_artifact
 from dagy.core.errors import InvalidInput, NotFound
 from dagy_runtime.ports import Blobs, Pulse
 from dagy_runtime.values import ArtifactRef, Problem
+
+
+_AGAIN: Final = "dagy deploy … --force"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,9 @@ def unpack_artifact(
         return _unpack(artifact, found, download=download, into=into, pulse=pulse)
     except NotFound:
         version = f" (version {artifact.version_id})" if artifact.version_id else ""
-        return _unusable("ArtifactGone", f"The artifact {artifact.uri}{version} does not exist any more. Deploy again.")
+        return _unusable(
+            "ArtifactGone", f"The artifact {artifact.uri}{version} does not exist any more. Deploy again: {_AGAIN}"
+        )
     except OSError as error:
         return _unusable(
             "NoRoom",
@@ -46,7 +52,7 @@ def _unpack(artifact: ArtifactRef, found: str, *, download: Path, into: Path, pu
         return _unusable(
             "ArtifactMismatch",
             f"The artifact {artifact.uri} has SHA-256 {found}, but the run was submitted with {artifact.sha256}; "
-            "nothing of it was executed. Deploy again.",
+            f"nothing of it was executed. Deploy again: {_AGAIN}",
         )
     pulse()
     try:

@@ -102,6 +102,8 @@ class FlowDetailResponse(Response):
     artifact_sha256: str
     created_at: str
     updated_at: str
+    artifact_version_id: Optional[str] = None
+    artifact_exists: Optional[bool] = None  # false: no run can start before it is deployed again; null: not known
 
 
 class FlowListResponse(Response):

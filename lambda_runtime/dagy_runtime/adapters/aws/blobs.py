@@ -69,6 +69,9 @@ class S3Blobs:
             raise
         return digest.hexdigest()
 
+    def exists(self, key: str, *, version_id: str | None = None) -> bool:
+        return self._head(key, version_id) is not None
+
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         keys: list[str] = []
         request: dict[str, Any] = {"Bucket": self.bucket, "Prefix": prefix}

@@ -56,6 +56,9 @@ class MemoryBlobs:
                 file.write(chunk)
         return hashlib.sha256(data).hexdigest()
 
+    def exists(self, key: str, *, version_id: str | None = None) -> bool:
+        return self._find(key, version_id) is not None
+
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         with self._lock:
             keys = sorted(key for key in self._versions if key.startswith(prefix))
