@@ -20,6 +20,7 @@ from typing import Final, Literal
 import dagy
 import dagy_runtime
 from dagy.core.errors import NotFound
+from dagy_infra.bytecode import bytecode_version, compiled
 from dagy_infra.locations import assets_dir
 from dagy_infra.stages import (
     DEFAULT_STAGE,
@@ -36,7 +37,7 @@ Kind = Literal["runtime", "api"]
 KINDS: Final[tuple[Kind, ...]] = ("runtime", "api")
 
 _LOCKS: Final = Path(__file__).parent / "locks"
-_BUILD_VERSION: Final = "1"  # raised when the code below changes what goes into a zip
+_BUILD_VERSION: Final = "2"  # raised when the code below changes what goes into a zip
 _LEFT_OUT_FOLDERS: Final = frozenset({"__pycache__", "tests", "test", "bin"})
 _LEFT_OUT_SUFFIXES: Final = frozenset({".pyc", ".pyi", ".pyx", ".pxd", ".c", ".h"})
 _LEFT_OUT_NAMES: Final = frozenset({"py.typed", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
@@ -90,8 +91,9 @@ def _build(kind: Kind, target: Target, folder: Path, report: Callable[[str], Non
     report(f"Building the {kind} zip for {target.name}")
     with tempfile.TemporaryDirectory(prefix="dagy-assets-") as scratch:
         install(lock, target, Path(scratch))
-        files: dict[str, Path | bytes] = {**dict(_files_below(Path(scratch))), **source}
-        return Asset(path, write_zip(path, files, key=key))
+        files = {**dict(_files_below(Path(scratch))), **source}
+        bytecode = compiled(files) if bytecode_version(target.python_version) else {}
+        return Asset(path, write_zip(path, {**files, **bytecode}, key=key))
 
 
 def _asset_path(kind: Kind, target: Target, folder: Path) -> Path:
@@ -118,7 +120,7 @@ def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _key(lock: Path, target: Target, source: dict[str, Path]) -> str:
-    digest = hashlib.sha256(f"{_BUILD_VERSION}\n{target.name}\n".encode())
+    digest = hashlib.sha256(f"{_BUILD_VERSION}\n{target.name}\n{bytecode_version(target.python_version)}\n".encode())
     digest.update(lock.read_bytes())
     for name, path in sorted(source.items()):
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ class ZipInfo:
     """Hash of the names and bytes in it. Compression differs between zlib versions, this does not."""
 
 
-def write_zip(path: Path, files: dict[str, Path | bytes], *, key: str) -> ZipInfo:
+def write_zip(path: Path, files: Mapping[str, Path | bytes], *, key: str) -> ZipInfo:
     """Write `files` (name in the zip → its source) to `path`, in one step: readers see the old zip or the new one."""
     contents = hashlib.sha256()
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from dagy.core.errors import NotFound, Unavailable
 from dagy_infra import app, assets, wheels
 from dagy_infra.assets import build_assets, find_asset, host_target, target_of
-from dagy_infra.stages import Emulator, stage_config
+from dagy_infra.bytecode import bytecode_version, compiled
+from dagy_infra.stages import Emulator, host_python_version, stage_config
 from dagy_infra.wheels import Target
 from dagy_infra.zips import read_zip_info, write_zip
 
@@ -84,12 +87,43 @@ def test_the_zips_hold_what_the_functions_import_and_nothing_of_the_laptop(built
     assert not tops & {"boto3", "botocore", "click", "duckdb", "starlette", "dagy_cli", "dagy_infra", "aws_cdk"}
     assert {"starlette", "mangum"} <= {name.split("/")[0] for name in api}
     assert runtime < api
-    assert not [name for name in api if name.endswith((".pyc", ".pyi")) or "/tests/" in name]
+    assert not [name for name in api if name.endswith(".pyi") or "/tests/" in name]
 
 
 def _names(path: Path) -> set[str]:
     with zipfile.ZipFile(path) as archive:
         return set(archive.namelist())
+
+
+def test_a_function_starts_from_bytecode_that_is_the_same_wherever_it_is_built(built: Path, tmp_path: Path) -> None:
+    """Read without a look at the sources, whatever their times: a cold start compiles nothing."""
+    with zipfile.ZipFile(find_asset("api", host_target(), folder=built).path) as archive:
+        archive.extractall(tmp_path)
+        names = set(archive.namelist())
+    tag = sys.implementation.cache_tag
+    for name in names:
+        if name.endswith(".py"):
+            folder, _, file = name.rpartition("/")
+            assert f"{folder}/__pycache__/{file[:-3]}.{tag}.pyc".lstrip("/") in names
+    for path in tmp_path.rglob("*.pyc"):
+        assert path.read_bytes()[4:8] == b"\x01\0\0\0"  # PEP 552: by hash, unchecked
+        assert str(tmp_path).encode() not in path.read_bytes()
+    source = tmp_path / "dagy" / "version.py"
+    source.write_text("raise SystemExit('compiled anew')")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import dagy.version; print(dagy.version.__file__)"
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(source)
+
+
+def test_bytecode_is_made_only_by_the_python_that_will_read_it(tmp_path: Path) -> None:
+    assert bytecode_version(host_python_version()) == sys.implementation.cache_tag
+    assert bytecode_version("3.99") is None
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text("x = 1\n")
+    bad.write_text("x =\n")
+    files = {"pkg/good.py": good, "pkg/bad.py": bad, "pkg/data.txt": good}
+    assert list(compiled(files)) == [f"pkg/__pycache__/good.{sys.implementation.cache_tag}.pyc"]
+    assert compiled(files) == compiled(files)
 
 
 def test_the_zips_are_small(built: Path) -> None:
