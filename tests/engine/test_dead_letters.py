@@ -11,7 +11,7 @@ from dagy.core.errors import InvalidInput, Unavailable
 from dagy.core.states import Status
 from dagy_runtime.engine.cancel import cancel_run
 from dagy_runtime.engine.dead_letters import bury, parse_failure_event
-from dagy_runtime.entrypoints import control
+from dagy_runtime.entrypoints import control, failures
 from dagy_runtime.messages import AdvanceRun, to_json
 
 FLOW = """
@@ -72,7 +72,7 @@ def claim(stage, run_id: str, owner: str, *, hop: int = 0) -> None:
 
 
 def test_a_message_that_aws_gave_up_on_fails_its_run_with_the_reason(stage, run_id):
-    control.handle(stage.ports, failure_event(to_json(AdvanceRun(run_id))))
+    failures.handle(stage.ports, failure_event(to_json(AdvanceRun(run_id))))
 
     run = stage.run(run_id)
     (letter,) = stage.ports.runs.list_dead_letters(limit=10).items
@@ -146,7 +146,7 @@ def test_a_run_that_waits_fails_only_with_its_timers_message(stage, which, statu
 def test_a_dead_letter_never_changes_a_final_run(stage, run_id):
     stage.until_quiet()
 
-    control.handle(stage.ports, failure_event(to_json(AdvanceRun(run_id))))
+    failures.handle(stage.ports, failure_event(to_json(AdvanceRun(run_id))))
 
     assert stage.run(run_id).status is Status.SUCCEEDED
     assert len(stage.ports.runs.list_dead_letters(limit=10).items) == 1
@@ -161,11 +161,11 @@ def test_a_dead_letter_never_changes_a_final_run(stage, run_id):
         pytest.param([1, 2], id="no message at all"),
     ],
 )
-def test_a_message_that_the_control_function_does_not_know_is_refused_and_ends_as_a_dead_letter(stage, event):
+def test_a_message_that_nobody_knows_is_refused_and_what_a_runtime_gave_back_is_kept(stage, event):
     with pytest.raises(InvalidInput):
         control.handle(stage.ports, event)
 
-    control.handle(stage.ports, failure_event(event))
+    failures.handle(stage.ports, failure_event(event))
 
     assert len(stage.ports.runs.list_dead_letters(limit=10).items) == 1
 

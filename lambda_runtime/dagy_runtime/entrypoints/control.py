@@ -1,4 +1,4 @@
-"""The Lambda handler of the control function: schedules that fire, the reconciler, and messages that AWS gave up on."""
+"""The Lambda handler of the control function: schedules that fire, and the reconciler."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from dagy.core.errors import InvalidInput
 from dagy_runtime.adapters import aws
-from dagy_runtime.engine.dead_letters import bury, is_failure_event, parse_failure_event
 from dagy_runtime.engine.reconcile import reconcile
 from dagy_runtime.engine.submit import fire_schedule
 from dagy_runtime.messages import FireSchedule, Reconcile, from_json
@@ -22,16 +21,14 @@ _LOG: Final = logging.getLogger("dagy.control")
 def handler(event: Any, context: object) -> dict[str, str]:
     """Returning acknowledges the message; what it does on a repeat, each of the engine's functions says.
 
-    Raises: InvalidInput for a message that nobody here knows. AWS tries it twice more and then sends it back as a
-    failure event, so it ends as a dead letter that names it.
+    Raises: InvalidInput for a message that nobody here knows. AWS tries it twice more, then puts it into the queue of
+    dead letters, which has an alarm.
     """
     return {"did": handle(_world(), event)}
 
 
 def handle(ports: Ports, event: Any) -> str:
     """What was done, in words."""
-    if is_failure_event(event):
-        return repr(bury(ports, parse_failure_event(event)))
     try:
         message = from_json(event)
     except InvalidInput:
