@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,16 +18,21 @@ from dagy_cli.remote_run import Waiting, run_remotely
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command, Settings
 
+if TYPE_CHECKING:
+    from dagy.local import LocalRunContext
+
 VERBOSE: Final = "DAGY_LOCAL_VERBOSE"
 
 
 @click.command("run", cls=Command, short_help="Run a flow here, or a deployment remotely.")
-@click.argument("target", metavar="PATH:FLOW | DEPLOYMENT")
+@click.argument("target", metavar="PATH:FLOW | DEPLOYMENT", required=False)
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the flow. Repeatable.")
 @click.option("--local", "place", flag_value="local", help="The target is a flow to run on this machine.")
 @click.option("--remote", "place", flag_value="remote", help="The target is a deployment.")
-@click.option("--max-workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Tasks at the same time.")
+@click.option("--max-workers", type=click.IntRange(1, 64), help="Tasks at the same time.  [default: 1]")
 @click.option("--no-fail-fast", is_flag=True, help="After a failure, go on with what does not depend on it.")
+@click.option("--resume", "resumed", metavar="RUN_ID", help="Finish this run of this machine.")
+@click.option("--resume-last", is_flag=True, help="Finish the newest run of this machine.")
 @click.option("--execution-mode", "modes", multiple=True, metavar="MODE", help="Another size or isolation (remote).")
 @click.option("--watch", is_flag=True, help="Show tasks and log lines until the run has ended (remote).")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended (remote).")
@@ -36,11 +41,13 @@ VERBOSE: Final = "DAGY_LOCAL_VERBOSE"
 @pass_session
 def run(
     session: Session,
-    target: str,
+    target: str | None,
     params: tuple[str, ...],
     place: str | None,
-    max_workers: int,
+    max_workers: int | None,
     no_fail_fast: bool,
+    resumed: str | None,
+    resume_last: bool,
     modes: tuple[str, ...],
     watch: bool,
     wait: bool,
@@ -49,13 +56,31 @@ def run(
 ) -> None:
     """Run a flow on this machine (PATH:FLOW), or a deployment in its stage (a name).
 
+    A run of this machine that failed or was interrupted can be finished with --resume: tasks that succeeded are kept,
+    unless their code, or anything they got, has changed. PATH:FLOW is where it was unless given again.
+
     \b
     Examples:
       dagy run pipelines/etl.py:daily_etl --param date=2026-03-04 --max-workers 4
       dagy run my-etl --param env=prod --watch
       dagy run my-etl --wait --timeout 600 --json
+      dagy run --resume daily_etl-20260304
     """
     texts = pairs("param", params)
+    remote_only = {"--execution-mode": modes, "--watch": watch, "--wait": wait, "--timeout": timeout_s is not None,
+                   "--idempotency-key": idempotency_key}  # fmt: skip
+    if resumed is not None or resume_last:
+        _refuse(
+            {"--param": texts, "--remote": place == "remote", **remote_only},
+            "cannot be given to a run that is resumed: it goes on here, with its own parameters.",
+        )
+        if resumed is not None and resume_last:
+            raise click.UsageError("Give --resume with a run id, or --resume-last.")
+        fail_fast = False if no_fail_fast else None
+        _resume_here(session, resumed, target, max_workers=max_workers, fail_fast=fail_fast)
+        return
+    if target is None:
+        raise click.UsageError("Missing argument 'PATH:FLOW | DEPLOYMENT'.")
     if place == "remote" or (place is None and not is_flow_target(target)):
         run_remotely(
             session,
@@ -64,18 +89,20 @@ def run(
             request={
                 "execution_mode": list(modes) or None,
                 "fail_fast": not no_fail_fast,
-                "max_workers": max_workers,
+                "max_workers": max_workers or 1,
             },
             waiting=Waiting(is_watched=watch, is_waited_for=wait or timeout_s is not None, timeout_s=timeout_s),
             idempotency_key=idempotency_key,
         )
         return
-    remote_only = {"--execution-mode": modes, "--watch": watch, "--wait": wait, "--timeout": timeout_s is not None,
-                   "--idempotency-key": idempotency_key}  # fmt: skip
-    for option, is_given in remote_only.items():
-        if is_given:
-            raise click.UsageError(f"{option} is for remote runs; {target!r} runs on this machine.")
-    _run_here(session, target, texts, max_workers=max_workers, fail_fast=not no_fail_fast)
+    _refuse(remote_only, f"is for remote runs; {target!r} runs on this machine.")
+    _run_here(session, target, texts, max_workers=max_workers or 1, fail_fast=not no_fail_fast)
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    for option, given in options.items():
+        if given:
+            raise click.UsageError(f"{option} {why}")
 
 
 def is_flow_target(target: str) -> bool:
@@ -90,9 +117,36 @@ def _run_here(session: Session, target: str, texts: dict[str, str], *, max_worke
 
     flow = load_target(target)
     values: dict[str, Any] = coerce_text(describe(flow.fn), texts)
+    _carry_out(session, lambda: run_local(flow, (), values, fail_fast=fail_fast, max_workers=max_workers))
+
+
+def _resume_here(
+    session: Session, run_id: str | None, target: str | None, *, max_workers: int | None, fail_fast: bool | None
+) -> None:
+    """The newest run when there is no id. The flow is where it was, unless there is a target."""
+    from dagy.artifact import load_target
+    from dagy.local import find_resumable, resume_local
+
+    found = find_resumable(run_id)
+    if not (target or found.target):
+        raise click.UsageError(f"The flow of {found.run_id} was in no file: give it as PATH:FLOW.")
+    flow = load_target(target or found.target)
+
+    def tell(lines: Sequence[str]) -> None:
+        session.out.remark(f"Resuming {found.run_id}")
+        for line in lines:
+            session.out.remark(f"  {line}")
+
+    _carry_out(
+        session,
+        lambda: resume_local(flow, found.run_id, fail_fast=fail_fast, max_workers=max_workers, tell=tell),
+    )
+
+
+def _carry_out(session: Session, start: Callable[[], LocalRunContext]) -> None:
     try:
         with _told(session.settings):
-            done = run_local(flow, (), values, fail_fast=fail_fast, max_workers=max_workers)
+            done = start()
     except LocalExecutionError as error:
         error.hint = error.hint or "What it wrote: dagy logs --local --last"
         raise

@@ -12,34 +12,22 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any, Dict, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dagy.artifact.collecting import follow, used_by
 from dagy.artifact.project import Project
 from dagy.artifact.statements import Statement, statements_of
 from dagy.authoring.source import file_of, place_of
 from dagy.core.errors import ArtifactSerializationError
+from dagy.core.task_code import TaskCode
 from dagy.results import JSON, JSON_TAGGED, encode
 
 if TYPE_CHECKING:
     from dagy.authoring import Task
 
 _DIGEST_CHARS: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class TaskCode:
-    """`place` is where the task stands (`flow.py:34`), `own` the digest of its function. `uses` has a digest for
-    everything else: `SCALE in flow.py`, `helpers.py`. `unknown` says why it cannot be compared.
-    """
-
-    place: str
-    own: str = ""
-    uses: Dict[str, str] = field(default_factory=dict)
-    unknown: str = ""
 
 
 class _Unknown(Exception):

@@ -110,6 +110,28 @@ class Flow(Generic[P, R]):
             self, args, kwargs, fail_fast=fail_fast, max_workers=max_workers, cleanup_keep_last=cleanup_keep_last
         )
 
+    def resume(
+        self,
+        run_id: str,
+        *,
+        fail_fast: bool | None = None,
+        max_workers: int | None = None,
+        cleanup_keep_last: int = 20,
+    ) -> LocalRunContext:
+        """Finish a local run that was interrupted, failed or cancelled, under its own id and with its parameters,
+        without repeating tasks that finished and whose code, arguments and upstream tasks are unchanged. `run_id` may
+        be its first 8 or more characters; None keeps the run's own setting.
+
+        Raises: NotFound; Conflict for a run that goes on or succeeded; InvalidInput for one of another flow; as
+        `run_local`.
+        """
+        _refuse_on_import(self)
+        from dagy.local import resume_local  # lazy: DuckDB
+
+        return resume_local(
+            self, run_id, fail_fast=fail_fast, max_workers=max_workers, cleanup_keep_last=cleanup_keep_last
+        )
+
     def run(self, *args: Any, **kwargs: Any) -> RunResponse | LocalRunContext:
         """Start a run of the deployment with this flow's name when an API is configured, else `run_local`."""
         _refuse_on_import(self)

@@ -15,20 +15,34 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from dagy.local.history import LocalRun, LocalTaskRun, StoredResult
     from dagy.local.paths import local_dir
+    from dagy.local.recording import LocalRunContext
     from dagy.local.records import LocalRecords
-    from dagy.local.run import LocalRunContext, run_local
+    from dagy.local.resume import find_resumable, resume_local
+    from dagy.local.run import run_local
 
 _HOMES: Final = {
     "LocalRecords": "records",
     "LocalRun": "history",
-    "LocalRunContext": "run",
+    "LocalRunContext": "recording",
     "LocalTaskRun": "history",
     "StoredResult": "history",
+    "find_resumable": "resume",
     "local_dir": "paths",
+    "resume_local": "resume",
     "run_local": "run",
 }
 
-__all__ = ["LocalRecords", "LocalRun", "LocalRunContext", "LocalTaskRun", "StoredResult", "local_dir", "run_local"]
+__all__ = [
+    "LocalRecords",
+    "LocalRun",
+    "LocalRunContext",
+    "LocalTaskRun",
+    "StoredResult",
+    "find_resumable",
+    "local_dir",
+    "resume_local",
+    "run_local",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,9 +5,11 @@ Times are seconds since the epoch. Fields may be added; readers ignore those the
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 import msgspec
+
+from dagy.core.task_code import TaskCode
 
 
 class _Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="event", tag=str.lower, frozen=True):
@@ -15,21 +17,52 @@ class _Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="event"
 
 
 class PlannedTask(msgspec.Struct, array_like=True, frozen=True):
+    """`arguments` is what `dagy.local.arguments` makes of them."""
+
     id: str
     task_name: str
     depends_on: List[str]
+    arguments: str = ""
 
 
-class RunStarted(_Event, frozen=True):
-    """Always the first. `parameters` are JSON, tagged as `dagy.core.refs` says."""
+class StoredValue(msgspec.Struct, frozen=True):
+    codec: str
+    data: bytes
+    sha256: str
 
-    run_id: str
-    flow_name: str
+
+class _ExecutionStarted(_Event, kw_only=True, frozen=True):
+    """`pid` is the process that writes from here on. `target` is where the flow stands, as `path:name`. `code` is the
+    tasks' code, by their names.
+    """
+
     flow_version: str
-    parameters: Any
     fail_fast: bool
     max_workers: int
     tasks: List[PlannedTask]
+    pid: int = 0
+    target: str = ""
+    code: Dict[str, TaskCode] = {}
+
+
+class RunStarted(_ExecutionStarted, kw_only=True, frozen=True):
+    """Always the first. `parameters` are JSON for people, tagged as `dagy.core.refs` says; `given` has the values
+    themselves, if they can be stored.
+    """
+
+    run_id: str
+    flow_name: str
+    parameters: Any
+    given: Optional[StoredValue] = None
+
+
+class RunResumed(_ExecutionStarted, kw_only=True, frozen=True):
+    """Comes after a `RunEnded`, and takes it back. `kept` are the tasks whose results stay; what came before about all
+    others does not count any more. `again` says of those why they run.
+    """
+
+    kept: List[str]
+    again: Dict[str, str]
 
 
 class TaskStarted(_Event, frozen=True):
@@ -85,7 +118,7 @@ class TaskCancelled(_Event, frozen=True):
 
 
 class RunEnded(_Event, frozen=True):
-    """Always the last; absent from the journal of a run that was cut off."""
+    """Always the last, unless the run was resumed; absent from the journal of a run that was cut off."""
 
     status: str
     error_type: Optional[str] = None
@@ -99,4 +132,6 @@ class RunEnded(_Event, frozen=True):
 
 
 TaskEvent = Union[TaskStarted, TaskSucceeded, TaskRetrying, TaskFailed, TaskSkipped, TaskCancelled]
-Event = Union[RunStarted, TaskStarted, TaskSucceeded, TaskRetrying, TaskFailed, TaskSkipped, TaskCancelled, RunEnded]
+Event = Union[
+    RunStarted, RunResumed, TaskStarted, TaskSucceeded, TaskRetrying, TaskFailed, TaskSkipped, TaskCancelled, RunEnded
+]

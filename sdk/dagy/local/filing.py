@@ -8,6 +8,7 @@ the workers go on; what it has not filed when the run ends, settling files.
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from queue import SimpleQueue
 
 from dagy.local import artifacts
@@ -17,13 +18,15 @@ from dagy.local.metadata import write_task_metadata
 
 
 class Filer:
-    """Of one run. `put` a task run once it is final; its order and the thread do not matter."""
+    """Of one run. `put` a task run once it is final; its order and the thread do not matter. Those that are `filed`
+    already need not be.
+    """
 
-    def __init__(self, paths: LocalPaths, history: GrowingHistory) -> None:
+    def __init__(self, paths: LocalPaths, history: GrowingHistory, *, filed: Collection[str] = ()) -> None:
         self._paths = paths
         self._history = history
         self._queue: SimpleQueue[str | None] = SimpleQueue()
-        self._filed: set[str] = set()
+        self._filed = set(filed)
         self._thread = threading.Thread(target=self._work, name="dagy-filer", daemon=True)
         self._thread.start()
 

@@ -29,7 +29,8 @@ class StoredResult:
 @dataclass(frozen=True, slots=True)
 class LocalRun:
     """One local run. Times are ISO 8601, UTC, milliseconds, ending in `Z`; `parameters` JSON, tagged as
-    `dagy.core.refs` says; `task_counts` by status, without the zeros.
+    `dagy.core.refs` says; `task_counts` by status, without the zeros. Of a resumed run, `duration_s` does not count
+    the time in between.
     """
 
     id: str
@@ -82,6 +83,7 @@ class RunHistory:
     run: LocalRun
     task_runs: tuple[LocalTaskRun, ...]
     unwritten: Mapping[str, bytes] = field(default_factory=dict)
+    was_resumed: bool = False
 
 
 def history_of(events: Sequence[ev.Event], *, is_abandoned: bool) -> RunHistory | None:
@@ -121,18 +123,12 @@ class GrowingHistory:
 
     def __init__(self, started: ev.RunStarted) -> None:
         self._started = started
+        self._execution: ev.RunStarted | ev.RunResumed = started
+        self._earlier_s = 0.0  # how long earlier executions took
         self._end: ev.RunEnded | None = None
         self._unwritten: dict[str, bytes] = {}
         self._fields: dict[str, dict[str, Any]] = {
-            task.id: {
-                "run_id": started.run_id,
-                "id": task.id,
-                "task_name": task.task_name,
-                "position": position,
-                "depends_on": tuple(task.depends_on),
-                "status": Status.PENDING,
-            }
-            for position, task in enumerate(started.tasks)
+            task.id: _planned(task, position, started.run_id) for position, task in enumerate(started.tasks)
         }
 
     @property
@@ -141,7 +137,8 @@ class GrowingHistory:
 
     def so_far(self) -> RunHistory:
         task_runs = tuple(map(self.task_run, self._fields))
-        return RunHistory(_run(self._started, self._end, task_runs), task_runs, dict(self._unwritten))
+        run = _run(self._started, self._execution, self._end, task_runs, earlier_s=self._earlier_s)
+        return RunHistory(run, task_runs, dict(self._unwritten), self._execution is not self._started)
 
     def task_run(self, id: str) -> LocalTaskRun:
         fields = dict(self._fields[id])
@@ -163,19 +160,36 @@ class GrowingHistory:
             self._end = event
             if event.artifact is not None and event.data is not None:
                 self._unwritten[event.artifact] = event.data
+        elif isinstance(event, ev.RunResumed):
+            self._resume(event)
         elif not isinstance(event, ev.RunStarted):
             fields = self._fields.get(event.id)
             if fields is not None and fields["status"] not in FINAL:
                 self._apply_to_task(fields, event)
 
     def interrupt(self, *, at: float) -> None:
-        self._end = _interruption(at=at)
+        self._end = interruption(at=at)
         for fields in self._fields.values():
             if fields["status"] is Status.RUNNING:
                 message = "interrupted: its process ended while it ran"
                 fields |= {"status": Status.FAILED, "ended_at": at, "error_type": INTERRUPTED, "message": message}
             elif fields["status"] not in FINAL:
                 fields |= {"status": Status.CANCELLED, "ended_at": at, "message": "the run was interrupted"}
+
+    def _resume(self, event: ev.RunResumed) -> None:
+        """The attempts of tasks that run again are counted on. A run is resumed when all its files are written."""
+        if self._end is not None:
+            self._earlier_s += max(0.0, self._end.at - self._execution.at)
+        self._execution, self._end = event, None
+        self._unwritten.clear()
+        before, self._fields, kept = self._fields, {}, frozenset(event.kept)
+        for position, task in enumerate(event.tasks):
+            fields = _planned(task, position, self._started.run_id)
+            if task.id in kept:
+                fields = before[task.id] | {"position": position, "depends_on": fields["depends_on"]}
+            elif task.id in before:
+                fields["attempt"] = before[task.id].get("attempt", 0)
+            self._fields[task.id] = fields
 
     def _apply_to_task(self, fields: dict[str, Any], event: ev.TaskEvent) -> None:
         if isinstance(event, ev.TaskSucceeded):
@@ -196,6 +210,17 @@ class GrowingHistory:
             fields |= {"status": status, "ended_at": event.at, "message": event.reason}
 
 
+def _planned(task: ev.PlannedTask, position: int, run_id: str) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "id": task.id,
+        "task_name": task.task_name,
+        "position": position,
+        "depends_on": tuple(task.depends_on),
+        "status": Status.PENDING,
+    }
+
+
 def _end_attempt(fields: dict[str, Any], status: Status, event: ev.TaskSucceeded | ev.TaskFailed) -> None:
     fields["status"] = status
     fields["attempt"] = event.attempt
@@ -205,22 +230,30 @@ def _end_attempt(fields: dict[str, Any], status: Status, event: ev.TaskSucceeded
     fields["peak_mib"] = event.peak_mib
 
 
-def _interruption(*, at: float) -> ev.RunEnded:
+def interruption(*, at: float) -> ev.RunEnded:
+    """The end of a run that could not write it."""
     message = "interrupted: its process ended without a word (killed, or the machine went down)"
     return ev.RunEnded(at=at, status=Status.FAILED.value, error_type=INTERRUPTED, message=message)
 
 
-def _run(started: ev.RunStarted, end: ev.RunEnded | None, tasks: Sequence[LocalTaskRun]) -> LocalRun:
+def _run(
+    started: ev.RunStarted,
+    execution: ev.RunStarted | ev.RunResumed,
+    end: ev.RunEnded | None,
+    tasks: Sequence[LocalTaskRun],
+    *,
+    earlier_s: float,
+) -> LocalRun:
     counts = Counter(task.status.value for task in tasks)
     run = LocalRun(
         id=started.run_id,
         flow_name=started.flow_name,
-        flow_version=started.flow_version,
+        flow_version=execution.flow_version,
         status=Status.RUNNING,
         started_at=timestamp(started.at),
         parameters=started.parameters,
-        fail_fast=started.fail_fast,
-        max_workers=started.max_workers,
+        fail_fast=execution.fail_fast,
+        max_workers=execution.max_workers,
         task_counts=dict(counts),
     )
     if end is None:
@@ -229,7 +262,7 @@ def _run(started: ev.RunStarted, end: ev.RunEnded | None, tasks: Sequence[LocalT
         run,
         status=Status(end.status),
         ended_at=timestamp(end.at),
-        duration_s=max(0.0, end.at - started.at),
+        duration_s=earlier_s + max(0.0, end.at - execution.at),
         error_type=end.error_type,
         message=end.message,
         traceback=end.traceback or None,

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,19 @@ class JournalWriter:
         finally:
             temporary.unlink(missing_ok=True)
         return cls(path, fd)
+
+    @classmethod
+    def reopened(cls, path: Path, claim: Claim, kept: Path) -> JournalWriter:
+        """The journal `kept`, which was claimed, gets its name of a live one back, without a line that was cut off.
+
+        Raises: LocalRecordsError.
+        """
+        try:
+            os.ftruncate(claim.fd, claim.readable_bytes)
+            kept.rename(path)
+            return cls(path, os.dup(claim.fd))
+        except OSError as error:
+            raise LocalRecordsError(f"The run cannot be recorded in {path}: {error}") from error
 
     def append(self, event: Event, *, can_wait: bool = False) -> None:
         """An event that `can_wait` goes out with the next one that cannot, or with `flush`.
@@ -117,17 +131,24 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 def read_events(path: Path) -> list[Event]:
     """As far as they can be read: a last line that was cut off is left out. Empty when there is no file."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[list[Event], int]:
+    """The events, and the bytes they take."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return []
+        return [], 0
     events: list[Event] = []
+    readable_bytes = 0
     for line in data.split(b"\n")[:-1]:
         try:
             events.append(_decoder.decode(line))
         except msgspec.MsgspecError:
             break
-    return events
+        readable_bytes += len(line) + 1
+    return events, readable_bytes
 
 
 def first_event(path: Path) -> RunStarted | None:
@@ -138,6 +159,30 @@ def first_event(path: Path) -> RunStarted | None:
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
     return event if isinstance(event, RunStarted) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An open journal that nobody else may write. `fd` appends."""
+
+    fd: int
+    readable_bytes: int
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[Claim | None]:
+    """The journal of a run that was settled, for the block, and longer when it is reopened in there. None when somebody
+    else has it, or it is gone.
+    """
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield Claim(fd, _read(path)[1]) if _try_lock(fd) and _is_still_there(path, fd) else None
+    finally:
+        os.close(fd)
 
 
 @contextmanager

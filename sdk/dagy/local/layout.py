@@ -32,6 +32,10 @@ class LocalPaths:
     def journal(self, run_id: str) -> Path:
         return self.journals / f"{run_id}.jsonl"
 
+    def kept_journal(self, run_id: str) -> Path:
+        """Where the journal goes when the run can be resumed."""
+        return self.runs / run_id / "journal.jsonl"
+
     def run(self, run_id: str) -> Path:
         return self.runs / run_id
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from dagy.core.errors import ArtifactSerializationError, LocalRecordsError
-from dagy.core.refs import to_json
 from dagy.core.states import Status
-from dagy.execution.recorder import Cancelled, Failed, Failure, Measured, Outcome, RunOptions, Succeeded
+from dagy.execution.recorder import Cancelled, Failed, Failure, Measured, Outcome, Succeeded
 from dagy.local import artifacts
 from dagy.local import events as ev
 from dagy.local.filing import Filer
@@ -19,9 +18,6 @@ from dagy.local.journal import JournalWriter
 from dagy.local.layout import LocalPaths
 from dagy.local.logs import LogFiles
 from dagy.results import Encoded
-
-if TYPE_CHECKING:
-    from dagy.authoring import TracedFlow
 
 _SMALL_BYTES: Final = 16 * 1024
 _NONE_EARLIER: Final[Mapping[str, StoredResult]] = {}
@@ -128,6 +124,10 @@ class LocalRecorder:
     def log(self, task_run_id: str | None, stream: str, line: str) -> None:
         self._logs.said(self._clock(), task_run_id, stream, line)
 
+    def remark(self, text: str) -> None:
+        """A line of the run's log that is about the run itself."""
+        self._note("INFO", None, text)
+
     def ended(self, outcome: Outcome) -> None:
         """The journal is complete, and on the disk, when this returns. Raises: LocalRecordsError, OSError."""
         self._record(self._end_event(outcome))
@@ -195,16 +195,3 @@ class LocalRecorder:
     def _note(self, level: str, task_run_id: str | None, text: str) -> None:
         self._logs.happened(self._clock(), level, task_run_id, text)
         self._say(f"{task_run_id}: {text}" if task_run_id else text)
-
-
-def first_event(run_id: str, traced: TracedFlow, *, options: RunOptions, at_s: float) -> ev.RunStarted:
-    return ev.RunStarted(
-        at=at_s,
-        run_id=run_id,
-        flow_name=traced.spec.name,
-        flow_version=traced.spec.version,
-        parameters=to_json(dict(traced.parameters)),
-        fail_fast=options.fail_fast,
-        max_workers=options.max_workers,
-        tasks=[ev.PlannedTask(call.id, call.task.name, list(call.depends_on)) for call in traced.calls.values()],
-    )

@@ -52,14 +52,15 @@ class LocalRecords:
         """Newest first. `flow` is a name or `name:version`. Raises: InvalidInput for an unknown status."""
         wanted = _status(status)
         name, _, version = (flow or "").partition(":")
-        live = [
+        live = {history.run.id: history.run for history in self._live()}
+        more = None if limit is None else limit + len(live)  # a run that was resumed is in the database too
+        ended = self._database.runs(limit=more, status=wanted, flow=flow) if self._has_database else []
+        merged = [run for run in ended if run.id not in live]
+        merged += (
             run
-            for run in (history.run for history in self._live())
+            for run in live.values()
             if wanted in (None, run.status) and name in ("", run.flow_name) and version in ("", run.flow_version)
-        ]
-        ended = self._database.runs(limit=limit, status=wanted, flow=flow) if self._has_database else []
-        seen = {run.id for run in ended}
-        merged = [*ended, *(run for run in live if run.id not in seen)]
+        )
         merged.sort(key=lambda run: (run.started_at, run.id), reverse=True)
         return merged[:limit]
 

@@ -2,19 +2,20 @@
 
 The runner does it for its own run at the end; whoever reads records does it for runs whose process died, or could
 not get at the database. Every step can be repeated: files first, then the database in one transaction that replaces
-what it has of the run, then the journal goes.
+what it has of the run, then the journal goes: to the run's other files when the run may be resumed, or was.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from dagy.core.errors import LocalRecordsError
+from dagy.core.states import Status
 from dagy.local import artifacts
 from dagy.local.database import LONGEST_WAIT_S, opened
 from dagy.local.history import RunHistory, history_of
@@ -59,23 +60,39 @@ def settle(
         with opened(paths, longest_wait_s=longest_wait_s) as database:
             database.save(known)
             old = [] if keep_last is None else database.ids_beyond(keep_last)
-        for journal in histories:
-            journal.unlink(missing_ok=True)
+        for journal, what in histories.items():
+            _put_away(paths, journal, what)
     except OSError as error:
         raise LocalRecordsError(f"The local records in {paths.root} cannot be written: {error}") from error
     return old
 
 
+def _put_away(paths: LocalPaths, journal: Path, history: RunHistory | None) -> None:
+    if history is None or (history.run.status is Status.SUCCEEDED and not history.was_resumed):
+        journal.unlink(missing_ok=True)
+        return
+    with suppress(FileNotFoundError):
+        journal.rename(paths.kept_journal(history.run.id))
+
+
 def remove(paths: LocalPaths, run_ids: Sequence[str]) -> None:
     """Finished runs, with their files. The database forgets them last: when this is cut short, `settle` names them
-    again.
+    again. Those that somebody resumes stay.
 
     Raises: LocalRecordsError.
     """
-    if not run_ids:
-        return
-    for run_id in run_ids:
+    gone = [run_id for run_id in run_ids if _remove_files(paths, run_id)]
+    if gone:
+        with opened(paths) as database:
+            database.delete(gone)
+
+
+def _remove_files(paths: LocalPaths, run_id: str) -> bool:
+    journal = paths.kept_journal(run_id)
+    with abandoned(journal) as is_free:
+        if not is_free and (journal.exists() or paths.journal(run_id).exists()):
+            return False
+        journal.unlink(missing_ok=True)  # first: without it, nobody resumes the run
         shutil.rmtree(paths.run(run_id), ignore_errors=True)
         shutil.rmtree(paths.artifacts_of(run_id), ignore_errors=True)
-    with opened(paths) as database:
-        database.delete(run_ids)
+        return True
