@@ -30,6 +30,7 @@ from dagy.private_files import locked
 from dagy_infra.assets import build_assets, target_of
 from dagy_infra.cdk_cli import Report
 from dagy_infra.emulator import Emulator, Running
+from dagy_infra.emulator_gaps import allow_recursion, rearm_reconciler
 from dagy_infra.provision import Place, deploy
 from dagy_infra.stages import LOCAL_STAGE, StageConfig, stage_config
 from dagy_infra.stages import Emulator as EmulatorTarget
@@ -88,11 +89,14 @@ class LocalCloud:
         whoever wants to look; a repeat goes on from there.
         """
         with self._changing():
+            before = self._emulator.running()
             running = self._emulator.start(
                 port=self._port, enforces_iam=self._enforces_iam, report=report, is_whole=self._is_whole
             )
             place = self._place(running)
             manifest = self._provisioned(place, report, progress)
+            if running != before:
+                rearm_reconciler(place)
             return self._status(running, manifest, self._admin_key(place.aws, manifest, report))
 
     def stop(self, report: Report = _silent) -> bool:
@@ -150,7 +154,7 @@ class LocalCloud:
         with translated("noting that a deploy begins"):
             ssm.delete_parameters(Names=[_FINGERPRINT])
         manifest = deploy(place, report, progress=progress)
-        _allow_recursion(place)
+        allow_recursion(place)
         with translated("noting what was deployed"):
             ssm.put_parameter(Name=_FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
         return manifest
@@ -221,15 +225,3 @@ def _deployed(place: Place) -> str | None:
     with translated("reading what was deployed"):
         found = place.aws.client("ssm").get_parameters(Names=[_FINGERPRINT])["Parameters"]
     return str(found[0]["Value"]) if found else None
-
-
-def _allow_recursion(place: Place) -> None:
-    """The emulator's CloudFormation ignores `RecursiveLoop`, and its Lambda then ends chains after 16 invocations."""
-    functions, cloudformation = place.aws.client("lambda"), place.aws.client("cloudformation")
-    with translated("allowing recursion"):
-        resources = cloudformation.describe_stack_resources(StackName=place.stage.app_stack)["StackResources"]
-        for resource in resources:
-            if resource["ResourceType"] == "AWS::Lambda::Function":
-                functions.put_function_recursion_config(
-                    FunctionName=resource["PhysicalResourceId"], RecursiveLoop="Allow"
-                )
