@@ -50,16 +50,17 @@ class AppStack(Stack):
         )
         settings, store, table = FunctionSettings.of(stage), data.store, data.runs
         runtime, timer, timer_of_runtimes = assets["runtime"], Timer(self, "Timer"), Timer(self, "RuntimeTimer")
-        runtimes = Runtimes(
+        self.runtimes: Final = Runtimes(
             self, "Runtimes", RuntimesProps(settings, runtime, store, table, timer_of_runtimes, stage.sizes)
         )
+        """Flows have the rights of these functions' roles: give them what your flows need."""
         failures = Failures(
             self,
             "Failures",
-            FailuresProps(settings, runtime, store, table, runtimes, requires_tls=stage.emulator is None),
+            FailuresProps(settings, runtime, store, table, self.runtimes, requires_tls=stage.emulator is None),
         )
         control = Control(
-            self, "Control", ControlProps(settings, runtime, store, table, timer, runtimes, failures.dead_letters)
+            self, "Control", ControlProps(settings, runtime, store, table, timer, self.runtimes, failures.dead_letters)
         )
         scheduling = Scheduling(self, "Scheduling", SchedulingProps(control, is_emulated=stage.emulator is not None))
         api = Api(
@@ -71,7 +72,7 @@ class AppStack(Stack):
                 store,
                 table,
                 timer,
-                runtimes,
+                self.runtimes,
                 control,
                 scheduling,
                 requests_per_s=stage.api_requests_per_s,
