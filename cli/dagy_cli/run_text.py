@@ -34,7 +34,7 @@ def run_text(run: Row, table: Callable[[Sequence[Row], Sequence[str]], str]) -> 
 
 def error_text(error_type: str, message: str) -> str:
     """`ValueError: no rows`; a message that names its type already does so once."""
-    return message if message.partition(":")[0] == error_type else f"{error_type}: {message}"
+    return message if message.partition(":")[0].lower() == error_type.lower() else f"{error_type}: {message}"
 
 
 def _is_null(run: Row) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,80 @@ def test_changed_settings_are_sent_without_an_upload(dagy: Any, stage: Any, proj
     assert (deployment.status.value, deployment.size.value, stage.uploads) == ("PAUSED", "xlarge", 1)
     assert deployment.schedule.timezone == "America/New_York"
 
+    said = dagy("deploy", target, "--execution-mode", "nano")
+    flow, code = said.stdout.splitlines()
+    assert flow == "Deployment etl is set up with etl:latest (execution_mode xlarge → nano)."
+    assert code.startswith("The code is unchanged (code_hash ")
+    assert "Skipping" not in said.stdout
+
+
+def test_an_artifact_that_is_gone_is_uploaded_again(dagy: Any, stage: Any, project: Write) -> None:
+    target = f"{project()}:etl"
+    dagy("deploy", target)
+    artifact = stage.ports.registry.get_flow("etl", "latest").artifact
+    stage.s3.delete_object(Bucket=BUCKET, Key=artifact.key, VersionId=artifact.version_id)
+
+    said = dagy("deploy", target)
+
+    assert "the deployed artifact is gone from its bucket" in said.stderr
+    assert "and registered as etl:latest" in said.stdout
+    assert stage.uploads == 1
+    assert stage.ports.registry.get_flow("etl", "latest").artifact.version_id != artifact.version_id
+    assert "Skipping" in dagy("deploy", target).stdout
+
+
+def test_data_files_that_a_deploy_forgets_are_named(dagy: Any, stage: Any, project: Write) -> None:
+    target = f"{project()}:etl"
+    Path("data").mkdir()
+    for name in ("x", "y"):
+        Path(f"data/{name}.csv").write_text(name)
+    dagy("deploy", target, "--include", "data/*.csv")
+
+    said = dagy("deploy", target, "--json")
+
+    assert "Warning: 2 files of the deployed artifact are not in this one: data/x.csv, data/y.csv. " in said.stderr
+    assert "-2 files (data/x.csv, data/y.csv)" in said.json["changes"]
+    again = dagy("deploy", target, "--include", "data/*.csv", "--json")
+    assert "Warning" not in again.stderr
+    assert "+2 files (data/x.csv, data/y.csv)" in again.json["changes"]
+
+
+def test_on_a_terminal_a_deploy_that_forgets_data_files_asks(
+    dagy: Any, stage: Any, project: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    target = f"{project()}:etl"
+    Path("rows.csv").write_text("1")
+    dagy("deploy", target, "--include", "rows.csv")
+
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    dagy("deploy", target, expect=130)
+    assert stage.uploads == 1
+
+    dagy("deploy", target, "--yes")
+    assert stage.uploads == 2
+
+
+def test_a_deployed_artifact_that_cannot_be_read_stops_no_deploy(
+    dagy: Any, stage: Any, project: Write, tmp_path: Path
+) -> None:
+    dagy("deploy", f"{project()}:etl")
+    artifact = stage.ports.registry.get_flow("etl", "latest").artifact
+    body = b"overwritten, in a bucket without versions"
+    stage.s3.put_object(Bucket=BUCKET, Key="other.zip", Body=body)
+    flow = replace(
+        stage.ports.registry.get_flow("etl", "latest"), artifact=replace(artifact, key="other.zip", version_id=None)
+    )
+    stage.ports.registry.put_flow(flow)
+
+    said = dagy("deploy", f"{project()}:etl", "--force", "--json")
+
+    assert said.json["changes"] == ["files not compared (The deployed file is no artifact: File is not a zip file)"]
+    assert stage.uploads == 3
+
 
 def test_a_deploy_says_what_changed_in_the_plan(dagy: Any, stage: Any, project: Write, tmp_path: Path) -> None:
     dagy("build", f"{project()}:etl", "--output-dir", "one")
@@ -100,7 +176,8 @@ def test_a_deploy_says_what_changed_in_the_plan(dagy: Any, stage: Any, project: 
     changes = dagy("deploy", "two/artifact.zip", "--json").json["changes"]
 
     assert changes[0].startswith("code ")
-    assert changes[1:] == ["+1 task (dedupe)", "timeout load 60.0 → 120.0", "task runs 2 → 3", "default of n 1 → 2"]
+    assert changes[1:-2] == ["+1 task (dedupe)", "timeout load 60.0 → 120.0", "task runs 2 → 3", "default of n 1 → 2"]
+    assert [change[:7] for change in changes[-2:]] == ["+1 file", "-1 file"]
 
 
 def test_a_schedule_tells_when_it_fires_next_in_its_own_zone(dagy: Any, stage: Any, project: Write) -> None:
@@ -191,6 +268,10 @@ def test_the_bucket_is_found(
         pytest.param(["--no-schedule", "--schedule", "0 6 * * *"], 2, "contradicts", id="with and without a schedule"),
         pytest.param(["--execution-mode", "huge"], 2, "huge", id="an unknown size"),
         pytest.param(["--execution-mode", "nano", "--execution-mode", "large"], 2, "contradicts", id="two sizes"),
+        pytest.param(["--schedule", ""], 2, "The schedule is empty", id="an empty schedule"),
+        pytest.param(["--schedule", "0 6 * * *", "--timezone", " "], 2, "zone is empty", id="an empty zone"),
+        pytest.param(["--tag", f"team={'x' * 257}"], 2, f"Invalid tag 'team' with the value '{'x' * 50}…'",
+                     id="a tag that is too long"),
         pytest.param(["--status", "ASLEEP"], 2, "ASLEEP", id="an unknown status"),
         pytest.param(["--default-executor", "k8s"], 2, "k8s", id="an unknown executor"),
         pytest.param(["--tag", "team"], 2, "Invalid tag 'team', expected key=value", id="a tag without a value"),
@@ -277,7 +358,7 @@ def test_a_schedule_of_a_flow_that_needs_parameters_is_refused_before_the_upload
 @pytest.mark.parametrize(
     "content, code, message",
     [
-        pytest.param(None, 5, "Artifact not found: ", id="missing"),
+        pytest.param(None, 5, "Make one with: dagy build", id="missing"),
         pytest.param(b"not a zip", 2, "rtifact", id="not a zip"),
     ],
 )
@@ -306,6 +387,9 @@ def test_a_viewer_may_not_deploy(dagy: Any, stage: Any, project: Write, monkeypa
     said = dagy("deploy", f"{project()}:etl", "--json", expect=3)
 
     assert said.error["code"] == "forbidden"
+    assert "'viewer' has the role viewer on stage dev; deploying takes developer" in said.error["message"]
+    assert stage.uploads == 0
+    assert dagy("deploy", f"{project()}:etl", "--dry-run", "--json").json["dry_run"] is True
 
 
 def test_production_is_asked_about_only_when_somebody_can_answer(dagy: Any, stage: Any, project: Write) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from dagy.deploy import Candidate, DeployOptions, schedule_change
 from dagy.deploy.changes import flow_changes
 from dagy.deploy.options import Keep, Remove, Replace, check
 from dagy.deploy.plan import ChangeSettings, Deployed, Plan, PutDeployment, Register, Upload, make_plan
+from dagy.deploy.shipped import Piece, RangedFile, Shipped, dropped, read_shipped
 
 NOW = 1_800_000_000.0
 AT = "2026-01-01T00:00:00.000Z"
@@ -189,7 +192,6 @@ def test_the_version_that_is_registered(pinned: bool, options: DeployOptions, ex
     "expression, timezone, removed, change",
     [
         pytest.param(None, None, False, Keep(), id="nothing said"),
-        pytest.param("", None, False, Remove(), id="an empty schedule"),
         pytest.param(None, None, True, Remove(), id="none wanted"),
         pytest.param("0 6 * * *", "UTC", False, Replace("0 6 * * *", "UTC"), id="both"),
         pytest.param(None, "UTC", False, Replace(None, "UTC"), id="another zone"),
@@ -221,3 +223,47 @@ def test_artifacts_are_not_put_among_the_data_of_runs(prefix: str) -> None:
 @pytest.mark.parametrize("prefix", ["", "dagy", "team/runs", "runsheet", "statements/2026"])
 def test_other_prefixes_are_free(prefix: str) -> None:
     check(DeployOptions(prefix=prefix), now=NOW)
+
+
+@given(data=st.binary(max_size=3000), reads=st.lists(st.tuples(st.integers(0, 3500), st.integers(0, 900)), max_size=8))
+def test_a_file_that_is_read_in_pieces_has_the_bytes_of_the_whole(data: bytes, reads: list[tuple[int, int]]) -> None:
+    """The object's end comes first, as much of it as fits into a piece; a piece is 500 bytes here at least."""
+
+    def fetch(span: str) -> Piece:
+        first, last = span.removeprefix("bytes=").split("-")
+        start = int(first) if first else max(0, len(data) - 500)
+        return Piece(data[start : int(last) + 1 if first else None], start, len(data))
+
+    file, whole = io.BufferedReader(RangedFile(fetch), 64), io.BytesIO(data)
+    for offset, count in reads:
+        file.seek(offset)
+        whole.seek(offset)
+        assert file.read(count) == whole.read(count)
+
+
+def test_of_a_large_artifact_only_pieces_are_fetched() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("metadata.json", '{"included": ["large.bin"]}')
+        archive.writestr("large.bin", bytes(5_000_000))
+        archive.writestr("flow.py", "x")
+    data, fetched = buffer.getvalue(), []
+
+    def fetch(span: str) -> Piece:
+        first, last = span.removeprefix("bytes=").split("-")
+        start = int(first) if first else len(data) - int(last)
+        piece = data[start : int(last) + 1] if first else data[start:]
+        fetched.append(len(piece))
+        return Piece(piece, start, len(data))
+
+    shipped = read_shipped(io.BufferedReader(RangedFile(fetch)))
+
+    assert (set(shipped.files), shipped.included) == ({"large.bin", "flow.py"}, ("large.bin",))
+    assert sum(fetched) < 600_000
+
+
+def test_what_was_added_by_glob_and_is_not_there_is_dropped_and_a_module_is_not() -> None:
+    old = Shipped({"a.py": 1, "old.py": 1, "b.csv": 1, "plugins/c.py": 1}, ("b.csv", "plugins/c.py"))
+
+    assert dropped(old, Shipped({"a.py": 2})) == ("b.csv", "plugins/c.py")
+    assert dropped(old, Shipped({"a.py": 2, "b.csv": 2, "plugins/c.py": 2})) == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ PRODUCTION = ("prod", "production")
 @click.option("--dep-packages", multiple=True, metavar="SLUG", help="Dependency packages to attach.")
 @click.option("--force", is_flag=True, help="Deploy even when the code has not changed.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before deploying to production.")
+@click.option("--yes", is_flag=True, help="Do not ask before deploying to production, or without files that are there.")
 @pass_session
 def deploy(
     session: Session,
@@ -115,6 +116,7 @@ def deploy(
         store=S3Store(profile, bucket=bucket),
         client=client,
         report=lambda step: steps.done(step.title, step.detail),
+        agree=lambda dropped: _agree(session, dropped, is_asked=not (yes or dry_run)),
         is_dry_run=dry_run,
     )
     _say_what_came_of_it(session.out, result, steps)
@@ -132,6 +134,22 @@ def _confirm_production(session: Session, profile: Profile, is_yes: bool) -> Non
     is_production = profile.stage in PRODUCTION or profile.name in PRODUCTION
     if is_production and not is_yes and sys.stdin.isatty():
         session.confirm(f"Deploy to production (profile {profile.name})?", is_yes=False)
+
+
+def _agree(session: Session, dropped: Sequence[str], *, is_asked: bool) -> None:
+    """Asks on a terminal only, as for production."""
+    from dagy.deploy.shipped import named
+
+    are = (
+        "1 file of the deployed artifact is"
+        if len(dropped) == 1
+        else f"{len(dropped)} files of the deployed artifact are"
+    )
+    session.out.warning(
+        f"{are} not in this one: {named(dropped)}. They came with --include, which is given anew each time"
+    )
+    if is_asked and sys.stdin.isatty():
+        session.confirm("Deploy without?", is_yes=False)
 
 
 def _say_where(out: Output, profile: Profile, client: DagyClient | None) -> None:
@@ -190,7 +208,7 @@ def _say_what_came_of_it(out: Output, result: DeployResult, steps: Steps) -> Non
     out.item(facts, text=_answer(result))
     if result.is_dry_run:
         out.remark("Nothing was done: this was a dry run.")
-    elif result.is_registered or deployment:
+    elif result.is_changed:
         name = result.deployment_name
         out.remark(f"Done in {steps.elapsed_s:.1f}s")
         out.remark(f"\n  Next:  dagy run {name} --watch      dagy logs --remote --last --follow")
@@ -198,6 +216,13 @@ def _say_what_came_of_it(out: Output, result: DeployResult, steps: Steps) -> Non
 
 def _answer(result: DeployResult) -> str:
     flow = f"{result.flow_name}:{result.flow_version}"
+    if result.skipped and result.is_changed:
+        verb = "would be set up" if result.is_dry_run else "is set up"
+        what = f" ({', '.join(result.changes)})" if result.changes else ""
+        return (
+            f"Deployment {result.deployment_name} {verb} with {flow}{what}.\n"
+            f"The code is unchanged (code_hash {result.code_hash[:12]}): nothing to upload."
+        )
     if result.skipped:
         return (
             "No code changes detected (code_hash unchanged). Skipping deployment.\n"

@@ -48,11 +48,14 @@ class LocalArtifact:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The files by their paths inside the zip, and the folders in there that modules are imported from."""
+    """The files by their paths inside the zip, the folders in there that modules are imported from, and which of the
+    files are data.
+    """
 
     files: Mapping[str, bytes]
     source: str
     import_roots: tuple[str, ...]
+    included: tuple[str, ...]
 
 
 def build_artifact(
@@ -93,6 +96,7 @@ def build_artifact(
         code_hash=code_hash(spec, _source_hash(layout.files)),
         namespace=derived_namespace(source, Path.cwd()),
         dependencies=dependencies.versions,
+        included=layout.included,
     )
     data = pack(layout.files, spec=spec.to_dict(), metadata=metadata.to_dict())
     sha256 = hashlib.sha256(data).hexdigest()
@@ -130,6 +134,7 @@ def _laid_out(collection: Collection, source: Path, data: list[Path]) -> _Layout
         files={file.relative_to(base).as_posix(): content for file, content in contents.items()},
         source=source.relative_to(base).as_posix(),
         import_roots=tuple(root.relative_to(base).as_posix() for root in roots if root.is_relative_to(base)),
+        included=tuple(sorted(file.relative_to(base).as_posix() for file in data)),
     )
 
 

@@ -22,7 +22,8 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 class Metadata:
     """`entrypoint` is `module:function`; `source` the flow's file inside the zip; `import_roots` the folders inside
     the zip (`.` is its top) that its modules are imported from, first come first served. `is_version_pinned`: the
-    author chose the version. `dependencies` are the installed distributions its code imports, with versions.
+    author chose the version. `dependencies` are the installed distributions its code imports, with versions;
+    `included` the files inside the zip that the author added by glob, in order: no import tells of them.
     `built_at` is a fixed time, so that equal input gives equal bytes; `build.json` beside the zip tells the real one.
     """
 
@@ -38,6 +39,7 @@ class Metadata:
     code_hash: str
     namespace: str
     dependencies: Mapping[str, str] = field(default_factory=dict)
+    included: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -48,7 +50,7 @@ class Metadata:
         return self.entrypoint.partition(":")[2]
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "import_roots": list(self.import_roots)}
+        return {**asdict(self), "import_roots": list(self.import_roots), "included": list(self.included)}
 
     @classmethod
     def from_dict(cls, data: Any) -> Metadata:
@@ -58,8 +60,15 @@ class Metadata:
         _expect(all(isinstance(root, str) for root in roots), "'import_roots' must be texts")
         _expect(all(isinstance(version, str) for version in dependencies.values()), "'dependencies' must be texts")
         _expect(bool(_ENTRYPOINT.fullmatch(texts["entrypoint"])), "'entrypoint' must be module:function")
-        is_pinned = _field(data, "is_version_pinned", bool)
-        return cls(**texts, is_version_pinned=is_pinned, import_roots=tuple(roots), dependencies=dependencies)
+        included = data.get("included", [])  # artifacts of before do not say
+        _expect(type(included) is list and all(isinstance(path, str) for path in included), "'included' must be texts")
+        return cls(
+            **texts,
+            is_version_pinned=_field(data, "is_version_pinned", bool),
+            import_roots=tuple(roots),
+            dependencies=dependencies,
+            included=tuple(included),
+        )
 
 
 _TEXTS: Final = (

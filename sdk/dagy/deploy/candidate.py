@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagy.artifact import build_artifact, load_target, read_artifact
-from dagy.core.errors import NotFound
+from dagy.core.errors import ArtifactNotFound
 from dagy.core.spec import FlowSpec
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ class Candidate:
 def from_zip(path: Path) -> Candidate:
     """Check an artifact that was built before.
 
-    Raises: NotFound; ArtifactInvalid when it is damaged, hostile or not one of ours.
+    Raises: ArtifactNotFound; ArtifactInvalid when it is damaged, hostile or not one of ours.
     """
     try:
         data = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
-        raise NotFound("artifact", str(path.absolute())) from None
+        raise ArtifactNotFound(str(path.absolute())) from None
     contents = read_artifact(data)
     return Candidate(
         path=path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -13,8 +13,9 @@ from dagy.client.http import DagyClient
 from dagy.core.errors import APIError
 from dagy.deploy.candidate import Candidate
 from dagy.deploy.carry_out import Doer, Executor, Report, Shower, StepDone
+from dagy.deploy.comparing import FileChanges, compare_files
 from dagy.deploy.destination import Store
-from dagy.deploy.offering import check_offer, offer_of
+from dagy.deploy.offering import check_offer, check_role, offer_of
 from dagy.deploy.options import DeployOptions, check
 from dagy.deploy.plan import Deployed, Plan, Register, Upload, make_plan, target_version
 from dagy.schedules import parse_schedule
@@ -25,8 +26,8 @@ NEXT_TIMES = 2
 
 @dataclass(frozen=True, slots=True)
 class DeployResult:
-    """What a deploy came to. `skipped`: the code was deployed already, so nothing was uploaded; settings may have
-    changed all the same. `remote_code_hash` is what was deployed before.
+    """What a deploy came to. `skipped`: the code was deployed already, so nothing was uploaded; with `is_changed` the
+    deployment was created or its settings changed all the same. `remote_code_hash` is what was deployed before.
     """
 
     flow_name: str
@@ -37,6 +38,7 @@ class DeployResult:
     remote_code_hash: str | None
     changes: tuple[str, ...]
     is_registered: bool
+    is_changed: bool
     is_dry_run: bool = False
     artifact_s3_uri: str | None = None
     deployment: m.DeploymentResponse | None = None
@@ -49,6 +51,7 @@ def deploy_candidate(
     store: Store,
     client: DagyClient | None,
     report: Report = lambda step: None,
+    agree: Callable[[Sequence[str]], object] = lambda dropped: None,
     is_dry_run: bool = False,
     now: Callable[[], float] = time.time,
 ) -> DeployResult:
@@ -57,30 +60,39 @@ def deploy_candidate(
     Without a client only the artifact is uploaded. A repeat changes nothing. Two deploys at once: flow and deployment
     end as one of them left them.
 
-    Raises: InvalidInput, InvalidFlow and ArtifactMismatch before anything was written, also for what this stage does
-    not have; APIError, and what `dagy.aws.translated`
-    raises, with the steps reported so far done.
+    `agree` is told of data files that would not be deployed any more, and may raise to prevent it.
+
+    Raises: InvalidInput, InvalidFlow, ArtifactMismatch and Forbidden before anything was written, also for what this
+    stage does not have; APIError, and what `dagy.aws.translated` raises, with the steps reported so far done.
     """
     check(options, now=now())
     deployed = _look(candidate, options, client)
     plan = make_plan(candidate, deployed, options)
     if client is not None and plan.steps and (answer := _if_there(client.stage)):
         check_offer(offer_of(answer), candidate, plan)
-    if plan.changes:
-        report(StepDone("Changed", " · ".join(plan.changes)))
+    if client is not None and plan.steps and not is_dry_run:
+        check_role(client.whoami())
+    before = deployed.flow or deployed.previous
+    is_uploaded = any(isinstance(step, Upload) for step in plan.steps)
+    files = compare_files(candidate, before, store) if before is not None and is_uploaded else FileChanges()
+    changes = (*plan.changes, *files.changes)
+    if changes:
+        report(StepDone("Changed", " · ".join(changes)))
+    if files.dropped:
+        agree(files.dropped)
     executor: Executor = Shower(store) if is_dry_run else Doer(store, client)
     outcome = executor.carry_out(plan, candidate, report)
     if client is not None and plan.schedule is not None:
         report(StepDone("Schedule", schedule_text(plan, now())))
-    before = deployed.flow or deployed.previous
     return DeployResult(
         flow_name=plan.flow_name,
         flow_version=plan.flow_version,
         deployment_name=plan.deployment,
-        skipped=not any(isinstance(step, Upload) for step in plan.steps),
+        skipped=not is_uploaded,
+        is_changed=bool(plan.steps),
         code_hash=candidate.code_hash,
         remote_code_hash=before.code_hash if before else None,
-        changes=plan.changes,
+        changes=changes,
         is_registered=client is not None and any(isinstance(step, Register) for step in plan.steps),
         is_dry_run=is_dry_run,
         artifact_s3_uri=outcome.artifact_s3_uri or (deployed.flow.artifact_s3_uri if deployed.flow else None),

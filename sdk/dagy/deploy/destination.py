@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -12,6 +14,7 @@ from dagy.aws import Aws, translated
 from dagy.config import Profile
 from dagy.core.errors import DagyError, Forbidden, NotFound, Unauthenticated, Unavailable
 from dagy.deploy.candidate import Candidate
+from dagy.deploy.shipped import Piece, RangedFile, Shipped, read_shipped
 from dagy.manifest import read_manifest
 
 DEFAULT_STAGE: Final = "dev"
@@ -49,6 +52,9 @@ class Store(Protocol):
     def uri(self, key: str) -> str:
         """Where the key would be. Nothing is written."""
 
+    def shipped(self, uri: str, version_id: str | None) -> Shipped:
+        """What an artifact holds that was deployed before. Raises: DagyError when that cannot be read."""
+
 
 class S3Store:
     """The bucket of a profile's stage. It is looked for when it is first needed, because a deploy that changes
@@ -79,6 +85,20 @@ class S3Store:
             )
         version_id = answer.get("VersionId")
         return Uploaded(bucket.name, key, version_id if version_id != "null" else None)
+
+    def shipped(self, uri: str, version_id: str | None) -> Shipped:
+        s3 = self._aws.client("s3")
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        version = {"VersionId": version_id} if version_id else {}
+
+        def fetch(span: str) -> Piece:
+            with translated(f"reading {uri}"):
+                answer = s3.get_object(Bucket=bucket, Key=key, Range=span, **version)
+                data = answer["Body"].read()
+            found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.get("ContentRange", ""))
+            return Piece(data, *map(int, found.groups())) if found else Piece(data, 0, len(data))
+
+        return read_shipped(io.BufferedReader(RangedFile(fetch)))
 
     def _bucket(self) -> Bucket:
         if self._found is None:

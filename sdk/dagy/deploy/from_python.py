@@ -55,7 +55,7 @@ def deploy_flow(
         namespace=namespace,
         tags=tags,
         mode=parse_execution_modes(words),
-        schedule=schedule_change(schedule, timezone),
+        schedule=schedule_change(schedule or None, timezone, is_removed=schedule == ""),
         default_executor=default_executor,
         is_forced=force,
     )

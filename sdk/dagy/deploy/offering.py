@@ -1,8 +1,11 @@
-"""Whether a stage can carry out what a deploy plans, so that nothing is uploaded which it would refuse afterwards."""
+"""Whether a stage can, and the caller may, carry out what a deploy plans: nothing is uploaded that would be refused
+afterwards.
+"""
 
 from __future__ import annotations
 
 from dagy.client import models as m
+from dagy.core.errors import Forbidden
 from dagy.core.offer import Offer
 from dagy.core.sizes import Executor, Isolation, Size
 from dagy.deploy.candidate import Candidate
@@ -19,6 +22,15 @@ def offer_of(answer: m.StageResponse) -> Offer:
         has_packages=answer.has_packages,
         max_artifact_bytes=answer.max_artifact_bytes,
     )
+
+
+def check_role(caller: m.WhoamiResponse) -> None:
+    """Raises: Forbidden. Roles that this Dagy does not know are left to the API."""
+    if caller.role in ("viewer", "none"):
+        raise Forbidden(
+            f"'{caller.name}' has the role {caller.role} on stage {caller.stage}; deploying takes developer",
+            "Ask an admin for a key: dagy keys create --name NAME --role developer",
+        )
 
 
 def check_offer(offer: Offer, candidate: Candidate, plan: Plan) -> None:

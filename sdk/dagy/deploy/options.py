@@ -16,7 +16,8 @@ DEFAULT_PREFIX: Final = "dagy"
 STATUSES: Final = ("ACTIVE", "PAUSED")
 UNCHANGED: Final = ExecutionMode()
 MAX_TAGS: Final = 50
-MAX_TAG_CHARACTERS: Final = 256
+MAX_TAG_KEY: Final = 128
+MAX_TAG_VALUE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,17 @@ class DeployOptions:
 
 
 def schedule_change(expression: str | None, timezone: str | None, *, is_removed: bool = False) -> ScheduleChange:
-    """What `--schedule`, `--timezone` and `--no-schedule` mean together. An empty expression removes it too.
+    """What `--schedule`, `--timezone` and `--no-schedule` mean together.
 
-    Raises: InvalidInput when they contradict each other.
+    Raises: InvalidInput when they contradict each other, or one is given and empty, as a variable of a shell that is
+    not set would be.
     """
+    for name, value in (("schedule", expression), ("time zone", timezone)):
+        if value is not None and not value.strip():
+            raise InvalidInput(f"The {name} is empty", "Leave it out to keep what is there; --no-schedule removes it.")
     if is_removed and (expression or timezone):
         raise InvalidInput("--no-schedule contradicts --schedule and --timezone")
-    if is_removed or expression == "":
+    if is_removed:
         return Remove()
     if expression is None and timezone is None:
         return Keep()
@@ -115,7 +120,13 @@ def _check_tags(tags: Mapping[str, str]) -> None:
     if len(tags) > MAX_TAGS:
         raise InvalidInput(f"{len(tags)} tags are too many", f"At most {MAX_TAGS}.")
     for key, value in tags.items():
-        if not key or len(key) > MAX_TAG_CHARACTERS or len(value) > MAX_TAG_CHARACTERS:
+        if not 0 < len(key) <= MAX_TAG_KEY or not key.isprintable() or len(value) > MAX_TAG_VALUE:
             raise InvalidInput(
-                f"Invalid tag {key[:50]!r}", f"Key and value have at most {MAX_TAG_CHARACTERS} characters."
+                f"Invalid tag {_shortened(key)!r} with the value {_shortened(value)!r}",
+                f"A key has 1–{MAX_TAG_KEY} printable characters, here {len(key)}; "
+                f"a value at most {MAX_TAG_VALUE}, here {len(value)}.",
             )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 50 else f"{text[:50]}…"

@@ -112,7 +112,8 @@ def make_plan(candidate: Candidate, deployed: Deployed, options: DeployOptions) 
     if settings["schedule"] is not None:
         check_values(candidate.spec.parameters, settings["parameters"])  # a schedule gives no parameters
     is_same_code = deployed.flow is not None and deployed.flow.code_hash == candidate.code_hash
-    is_code_skipped = is_same_code and not options.is_forced
+    is_gone = deployed.flow is not None and deployed.flow.artifact_exists is False
+    is_code_skipped = is_same_code and not options.is_forced and not is_gone
     steps: list[Step] = []
     if not is_code_skipped:
         steps += [
@@ -216,6 +217,8 @@ def _changes(candidate: Candidate, deployed: Deployed, settings: dict[str, Any],
         # A spec that a newer Dagy wrote may not be readable here. That must not stop a deploy.
         with suppress(InvalidFlow):
             found += flow_changes(FlowSpec.from_dict(before.flow_spec), candidate.spec)
+    if before is not None and before.artifact_exists is False:
+        found.append("the deployed artifact is gone from its bucket")
     if current is not None:
         found += settings_changes(_current_settings(current), settings)
     return found
