@@ -21,8 +21,8 @@ create --admin --via-aws`, through your AWS credentials. A role may do what the 
 `developer`, `admin`.
 
 Bodies are JSON of the models in `dagy.client.models`, which `dagy.DagyClient` sends and returns. Unknown fields
-are refused by name. A body may have 1 MiB, that of `POST /flows` 5 MiB. Lists take `limit` (1 to 1,000, default 100) and `cursor` (the `next_cursor` of the page
-before). `POST /runs` honours an `Idempotency-Key` header for 24 hours.
+are refused by name. A body may have 1 MiB, that of `POST /flows` 5 MiB. Lists take `limit` (1 to 1,000, default
+100) and `cursor` (the `next_cursor` of the page before). `POST /runs` honours an `Idempotency-Key` header for 24 hours.
 
 An answer with a status of 400 or more is `{{"error": {{"code", "message", "hint", "request_id"}}}}`.
 

@@ -11,7 +11,6 @@ from dagy.core.errors import InvalidInput, NotFound
 from dagy_runtime.ports import Blobs, Pulse
 from dagy_runtime.values import ArtifactRef, Problem
 
-
 _AGAIN: Final = "dagy deploy … --force"
 
 
