@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dagy.core.errors import NotFound
 from dagy.core.states import Status
-from dagy.core.timestamps import to_epoch
+from dagy.core.timestamps import to_epoch, to_iso
 from dagy_runtime.engine.rescue_timer import PERIOD_S, arm_reconciler
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.ports import Ports, RunFilter
-from dagy_runtime.values import Lease, Run
+from dagy_runtime.values import Event, Lease, Problem, Run
 
 RESCUES_PER_PERIOD: Final = 200
 """After an outage every open run is lost at once; a cap keeps their return from becoming the next outage."""
@@ -58,12 +59,28 @@ def _look(ports: Ports, *, cap: int) -> Reconciled:
         lease = ports.runs.get_lease(run.id) if run.status is Status.RUNNING else None
         if is_lost(run, lease, now=now):
             lost.append(run)
-    rescued = chosen(lost, cap=cap, period=int(now) // PERIOD_S)
-    for run in rescued:
-        ports.dispatcher.to_runtime(run.size, AdvanceRun(run.id, hop=run.hops))
+    taken = chosen(lost, cap=cap, period=int(now) // PERIOD_S)
+    rescued = tuple(run.id for run in taken if _sent_on(ports, run))
     if lost:
-        _LOG.warning("runs_rescued count=%d left=%d", len(rescued), len(lost) - len(rescued))
-    return Reconciled(open_runs, tuple(run.id for run in rescued), len(lost) - len(rescued))
+        _LOG.warning("runs_rescued count=%d left=%d", len(rescued), len(lost) - len(taken))
+    return Reconciled(open_runs, rescued, len(lost) - len(taken))
+
+
+def _sent_on(ports: Ports, run: Run) -> bool:
+    """False for a run whose size the stage has no more: nobody can ever advance it, so it ends here."""
+    try:
+        ports.dispatcher.to_runtime(run.size, AdvanceRun(run.id, hop=run.hops))
+    except NotFound:
+        message = (
+            f"The stage has no functions of size '{run.size}' any more. Deploy it with another size and run it again."
+        )
+        ended_at = to_iso(ports.clock.now())
+        problem = Problem("SizeGone", message)
+        if ports.runs.finish_run(run.id, owner=None, status=Status.FAILED, ended_at=ended_at, problem=problem):
+            event = Event(run.id, ports.ids.unique(), ended_at, "run_failed", data={"reason": message})
+            ports.runs.append_events([event])
+        return False
+    return True
 
 
 def is_lost(run: Run, lease: Lease | None, *, now: float) -> bool:
