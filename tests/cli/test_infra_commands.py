@@ -58,6 +58,7 @@ class Aws(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def aws(home: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it holds the credentials it was made with
     standing = {
         f"{place}-{part}" for place in ("us-east-1/Dagy-dev", "eu-west-1/Dagy-prod") for part in ("Data", "App")
     }
