@@ -13,6 +13,7 @@ import click
 from dagy.core.errors import LocalExecutionError, RunFailed
 from dagy.core.states import Status
 from dagy_cli.local_runs import run_row
+from dagy_cli.locating import place_options
 from dagy_cli.params import pairs
 from dagy_cli.remote_run import Waiting, run_remotely
 from dagy_cli.session import Session, pass_session
@@ -27,8 +28,7 @@ VERBOSE: Final = "DAGY_LOCAL_VERBOSE"
 @click.command("run", cls=Command, short_help="Run a flow here, or a deployment remotely.")
 @click.argument("target", metavar="PATH:FLOW | DEPLOYMENT", required=False)
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the flow. Repeatable.")
-@click.option("--local", "place", flag_value="local", help="The target is a flow to run on this machine.")
-@click.option("--remote", "place", flag_value="remote", help="The target is a deployment.")
+@place_options(local="The target is a flow to run on this machine.", remote="The target is a deployment.")
 @click.option("--max-workers", type=click.IntRange(1, 64), help="Tasks at the same time.  [default: 1]")
 @click.option("--no-fail-fast", is_flag=True, help="After a failure, go on with what does not depend on it.")
 @click.option("--resume", "resumed", metavar="RUN_ID", help="Finish this run of this machine.")
