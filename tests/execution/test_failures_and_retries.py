@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import count
 
 import pytest
 
 from dagy import flow, task
 from dagy.core.errors import ArtifactSerializationError
 from dagy.execution.recorder import Failed, Finished, HandedBack, Succeeded
+from dagy.execution.timing import Timing, wait_for_message
 
 BOOM = ValueError("boom")
 
@@ -100,7 +102,8 @@ def test_a_waiting_retry_holds_no_worker(run):
 @pytest.mark.parametrize(
     "error, error_type, message",
     [
-        pytest.param(SystemExit(3), "SystemExit", "3", id="sys.exit"),
+        pytest.param(SystemExit(3), "SystemExit", "SystemExit: 3", id="sys.exit"),
+        pytest.param(ValueError(42), "ValueError", "ValueError: 42", id="an error that says only a number"),
         pytest.param(KeyboardInterrupt(), "KeyboardInterrupt", "KeyboardInterrupt", id="KeyboardInterrupt"),
         pytest.param(BaseException("base"), "BaseException", "base", id="any BaseException"),
         pytest.param(KeyError("key"), "KeyError", "KeyError: 'key'", id="an error that says only a key"),
@@ -228,17 +231,22 @@ def test_a_stuck_task_does_not_keep_the_process_from_ending(tmp_path):
 # --- what becomes of the others -----------------------------------------------------------------------------
 
 
-def test_fail_fast_cancels_what_has_not_started_and_records_what_runs(run, gate):
-    failed = threading.Event()
+def test_fail_fast_cancels_what_has_not_started_and_records_what_runs(run):
+    waits_of_the_runner = count()
+    is_failure_known = threading.Event()
+
+    def wait(*args):
+        if next(waits_of_the_runner) == 1:  # the first wait gave it the failure: nothing else could end before
+            is_failure_known.set()
+        return wait_for_message(*args)
 
     @task
     def fails() -> None:
-        failed.set()
         raise BOOM
 
     @task
     def runs() -> str:
-        failed.wait(10)
+        assert is_failure_known.wait(30)
         return "done"
 
     @task
@@ -251,7 +259,7 @@ def test_fail_fast_cancels_what_has_not_started_and_records_what_runs(run, gate)
         value = runs()
         return [waits(value) for _ in range(3)]
 
-    ran = run(mixed, max_workers=2)
+    ran = run(mixed, max_workers=2, timing=Timing(wait=wait))
     assert isinstance(ran.outcome, Failed)
     assert ran.outcome.task_run_id == "fails-1"
     assert ran.notes.values() == {"runs-1": "done"}
