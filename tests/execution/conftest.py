@@ -114,6 +114,7 @@ def run(notes: Notes) -> Callable[..., Ran]:
         control: Control | None = None,
         chance: float = 0.0,
         real_time: bool = False,
+        timing: Timing | None = None,
         **options: Any,
     ) -> Ran:
         time = FakeTime(chance)
@@ -123,7 +124,7 @@ def run(notes: Notes) -> Callable[..., Ran]:
             options=RunOptions(**options),
             finished=finished,
             control=control,
-            timing=Timing() if real_time else time.timing,
+            timing=timing or (Timing() if real_time else time.timing),
         )
         return Ran(outcome, notes, time)
 
