@@ -1,4 +1,4 @@
-"""For every suite: the same examples on every run, no deadline that a busy machine could miss, no AWS session shared."""
+"""For every suite: the same examples on every run, no deadline a busy machine could miss, no shared AWS session."""
 
 from __future__ import annotations
 
