@@ -54,9 +54,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("world_factory", names, indirect=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def moto() -> Iterator[None]:
-    """One request at a time: DynamoDB is atomic per item, moto under several threads is not."""
+    """One request at a time: DynamoDB is atomic per item, moto under several threads is not.
+
+    For a file and no longer: moto empties its world only when nobody else is inside.
+    """
     answer, one_at_a_time = BotocoreStubber.__call__, threading.RLock()
 
     def answer_alone(*args: Any, **kwargs: Any) -> Any:
