@@ -17,13 +17,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dagy_infra.assets import build_assets, host_target
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-ENTRY_POINTS = ("api", "runtime", "control")
+ENTRY_POINTS = {"api": "api", "runtime": "runtime", "control": "runtime", "failures": "runtime"}  # and their zips
+FUNCTION = {
+    "DAGY_STAGE": "dev", "DAGY_TABLE": "t", "DAGY_BUCKET": "b", "DAGY_TIMER_STATE_MACHINE": "arn",
+    "DAGY_RUNTIMES": '{"nano": "n"}', "DAGY_CONTROL_FUNCTION": "itself", "AWS_LAMBDA_FUNCTION_NAME": "f",
+}  # fmt: skip
 FLOW = "examples/clickstream/flow.py:sessions_by_country"
 
 
@@ -35,6 +42,7 @@ def main() -> None:
     figures: dict[str, Any] = {"machine": machine()}
     figures |= start_up()
     figures |= zips()
+    figures |= entry_points()
     with tempfile.TemporaryDirectory() as home:
         figures |= on_the_local_cloud({**os.environ, "DAGY_LOCAL_DIR": home, "DAGY_PROFILE": "local"})
     for name, value in figures.items():
@@ -48,15 +56,25 @@ def machine() -> str:
 
 
 def start_up() -> dict[str, str]:
-    figures = {
+    return {
         "python -c pass": milliseconds(median_s([sys.executable, "-c", "pass"])),
         "dagy --version": milliseconds(median_s([BIN / "dagy", "--version"])),
         "dagy --help": milliseconds(median_s([BIN / "dagy", "--help"])),
         "import dagy (above an empty interpreter)": milliseconds(median_import_s("dagy")),
     }
-    for name in ENTRY_POINTS:
-        module = f"dagy_runtime.entrypoints.{name}"
-        figures[f"import {module}"] = milliseconds(median_import_s(module))
+
+
+def entry_points() -> dict[str, str]:
+    """From the unpacked zips, with nothing else to import from, as Lambda has them; boto3 is loaded by the first call."""
+    figures = {}
+    target = host_target()
+    assets = build_assets(target, folder=ROOT / "build" / "lambda")
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind, asset in assets.items():
+            zipfile.ZipFile(asset.path).extractall(Path(scratch, kind))
+        for name, kind in ENTRY_POINTS.items():
+            module = f"dagy_runtime.entrypoints.{name}"
+            figures[f"import {module}"] = milliseconds(median_import_s(module, folder=Path(scratch, kind)))
     return figures
 
 
@@ -115,11 +133,16 @@ def median_s(command: Sequence[str | Path], *, times: int = 15) -> float:
     return statistics.median(timed(once) for _ in range(times))
 
 
-def median_import_s(module: str, *, times: int = 9) -> float:
+def median_import_s(module: str, *, folder: Path | None = None, times: int = 15) -> float:
+    """With `folder`, that and the standard library are all there is to import from."""
     source = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    words = ["-S", "-B"] if folder else []
+    environ = {**os.environ, **FUNCTION, "PYTHONPATH": str(folder)} if folder else None
 
     def once() -> float:
-        done = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, *words, "-c", source], env=environ, check=True, capture_output=True, text=True
+        )
         return float(done.stdout)
 
     once()

@@ -7,16 +7,17 @@ Delivery is at least once and in any order, so every handler says what a repeat 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Final, Union
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from dagy.core.errors import InvalidInput
 
 VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class AdvanceRun:
+class AdvanceRun(Struct, frozen=True):
     """To a runtime function: take this run as far as your time allows. `hop` counts the run's invocations, from 0;
     `parked_as` names the lease that keeps the run for this message, when a timer sends it.
     """
@@ -26,8 +27,7 @@ class AdvanceRun:
     parked_as: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FireSchedule:
+class FireSchedule(Struct, frozen=True):
     """To the control function, from EventBridge Scheduler: this deployment's nominal time has come.
 
     `scheduled_at` is ISO 8601. An emulator that does not fill it in leaves the literal placeholder; then the
@@ -38,8 +38,7 @@ class FireSchedule:
     scheduled_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reconcile:
+class Reconcile(Struct, frozen=True):
     """To the control function: look for open runs that nobody advances, and send them on their way again."""
 
 

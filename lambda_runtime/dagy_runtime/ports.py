@@ -8,9 +8,10 @@ that follow a write by the same or another caller see it, except lists, which ma
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Union
+from typing import Final, Protocol, Union
+
+from msgspec import Struct
 
 from dagy.core.offer import MAX_ARTIFACT_BYTES
 from dagy.core.sizes import Size
@@ -81,43 +82,40 @@ class Registry(Protocol):
 # --- runs ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Struct, frozen=True):
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Existed:
+class Existed(Struct, frozen=True):
     """The same request came before; this is the run it made. Nothing was written."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Won:
+class Won(Struct, frozen=True):
     """The run is ours until the lease ends."""
 
     run: Run
     lease: Lease
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """It is not ours; nothing was written. `lease` is what stands there, None when the run is final or unknown."""
 
     run: Run | None
     lease: Lease | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunFilter:
+class RunFilter(Struct, frozen=True):
     flow_name: str | None = None
     deployment: str | None = None
     statuses: tuple[Status, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TaskOutcome:
+EVERY_RUN: Final = RunFilter()
+
+
+class TaskOutcome(Struct, frozen=True):
     """How one attempt of a task ended. `status` SUCCEEDED carries a result, FAILED a problem; PENDING puts it back."""
 
     status: Status
@@ -142,7 +140,7 @@ class RunStore(Protocol):
 
     def get_run(self, run_id: str) -> Run | None: ...
 
-    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = RunFilter()) -> Page:
+    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
         """Newest first."""
 
     def claim_run(self, run_id: str, *, owner: str, now: float, lease_s: float, hop: int) -> Won | Lost:
@@ -338,8 +336,7 @@ class Ids(Protocol):
         """256 bits of chance, URL-safe text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """Everything a shell is given. Built in one place per world: `adapters.memory.world()` or
     `adapters.aws.world()`.
     """

@@ -8,17 +8,17 @@ their name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct, field
 
 from dagy.core.sizes import Executor, Isolation, Size
 from dagy.core.spec import FlowSpec
 from dagy.core.states import Status
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactRef:
+class ArtifactRef(Struct, frozen=True):
     """One exact artifact: these bytes, this S3 version, whatever is uploaded to the same key later."""
 
     bucket: str
@@ -32,8 +32,7 @@ class ArtifactRef:
         return f"s3://{self.bucket}/{self.key}"
 
 
-@dataclass(frozen=True, slots=True)
-class FlowVersion:
+class FlowVersion(Struct, frozen=True):
     """A registered flow. The pair (name, version) is its identity; registering it again replaces the rest."""
 
     name: str
@@ -54,8 +53,7 @@ class DeploymentStatus(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleSpec:
+class ScheduleSpec(Struct, frozen=True):
     """When a deployment runs by itself: a five-field cron expression, or `rate(...)`/`at(...)`, read in an IANA
     time zone.
     """
@@ -64,8 +62,7 @@ class ScheduleSpec:
     timezone: str
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """What `dagy run` names: a flow version and how it runs. `deployment_version` counts its changes, from 1."""
 
     name: str
@@ -93,8 +90,7 @@ class Trigger(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Why something failed, as it is stored and shown."""
 
     error_type: str
@@ -102,8 +98,7 @@ class Problem:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRef:
+class ResultRef(Struct, frozen=True):
     """Where a result is. Exactly one of `inline` (small ones) and `key` (in the artifact bucket) is set."""
 
     codec: str
@@ -113,8 +108,7 @@ class ResultRef:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One execution of a flow. Everything above `status` is pinned when it is submitted and never changes."""
 
     id: str
@@ -140,8 +134,7 @@ class Run:
     hops: int = 0  # invocations used so far
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRun:
+class TaskRun(Struct, frozen=True):
     """One call of a task in a run. `attempt` counts from 1 once it has started; 0 means it has not."""
 
     run_id: str
@@ -161,8 +154,7 @@ class TaskRun:
     result: ResultRef | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """Who may advance a run, until when. `until` is seconds since the epoch, by the clock port.
 
     `is_cancel_requested` and `flow_attempt` belong to the run and outlive its leases.
@@ -175,8 +167,7 @@ class Lease:
     flow_attempt: int = 1  # which of the flow's own retries the run has come to
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One thing that happened in a run. Ids sort by time of writing; `data` is JSON."""
 
     run_id: str
@@ -202,8 +193,7 @@ class Role(str, Enum):
         return order.index(self) >= order.index(other)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True):
     """A key without its secret: only the secret's SHA-256, hex, is kept."""
 
     id: str
@@ -216,8 +206,7 @@ class ApiKey:
     revoked_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """A message that AWS gave up on, with what became of it."""
 
     id: str
@@ -227,8 +216,7 @@ class DeadLetter:
     run_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """One page of a list. `cursor` is opaque; None means there is no more."""
 
     items: tuple[Any, ...]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from dagy.core.errors import Unavailable
 from dagy.core.states import Status
@@ -36,7 +37,7 @@ def on_start(stage: Any, act: Callable[[str], object]) -> None:
         def to_control(self, message: Any) -> None:
             """Nothing."""
 
-    object.__setattr__(stage.ports, "dispatcher", Acting())
+    force_setattr(stage.ports, "dispatcher", Acting())
 
 
 def write_log(stage: Any, run_id: str, count: int, line: str = "line") -> None:
@@ -149,7 +150,7 @@ def test_a_lost_connection_says_that_the_run_goes_on_and_how_to_come_back(dagy: 
         def __getattr__(self, name: str) -> Any:
             raise Unavailable("The database does not answer")
 
-    on_start(deployed, lambda run_id: object.__setattr__(deployed.ports, "runs", Lost()))
+    on_start(deployed, lambda run_id: force_setattr(deployed.ports, "runs", Lost()))
 
     said = dagy("run", "etl", "--watch", expect=4)
 

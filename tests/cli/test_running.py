@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from msgspec.structs import force_setattr
 
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.keys import DynamoKeys
@@ -228,7 +229,7 @@ def when_started(stage: Any, **end: Any) -> None:
         def to_control(self, message: Any) -> None:
             """Nothing."""
 
-    object.__setattr__(stage.ports, "dispatcher", Playing())
+    force_setattr(stage.ports, "dispatcher", Playing())
 
 
 def test_watching_tells_tasks_and_lines_and_ends_with_the_status(dagy: Any, deployed: Any) -> None:

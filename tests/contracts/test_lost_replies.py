@@ -7,11 +7,12 @@ is told `Unavailable` and asks again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError
+from msgspec.structs import replace
 
 from dagy.core.errors import Unavailable
 from dagy.core.states import Status

@@ -8,11 +8,12 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dagy.artifact import build_artifact, load_target
 from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE, ExecutionMode

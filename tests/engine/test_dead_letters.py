@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dagy.core.errors import InvalidInput, Unavailable
 from dagy.core.states import Status

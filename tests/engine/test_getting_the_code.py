@@ -7,10 +7,10 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dagy.core.errors import Unavailable
 from dagy.core.states import Status

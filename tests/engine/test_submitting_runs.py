@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dagy.core.errors import NotFound, Unavailable
 from dagy.core.sizes import ExecutionMode, Isolation, Size

@@ -6,17 +6,17 @@ A store applies these to what it read, or writes their results under the conditi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from dagy.core.errors import Conflict, InvalidInput
 from dagy.core.spec import canonical_json
 from dagy.core.states import RUN_TRANSITIONS, TASK_TRANSITIONS, Status, sources_of
 from dagy.core.timestamps import to_iso
-from dagy_runtime.ports import RunFilter, TaskOutcome
+from dagy_runtime.ports import TaskOutcome
 from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
 
-EVERY_RUN: Final = RunFilter()
 CLAIMABLE: Final = sources_of(Status.RUNNING, RUN_TRANSITIONS) | {Status.RUNNING}
 _OUTCOMES: Final = TASK_TRANSITIONS[Status.RUNNING] - {Status.RUNNING}
 

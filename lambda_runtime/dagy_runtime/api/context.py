@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dagy.client.models import Response
 from dagy.core.offer import Offer
@@ -11,8 +12,7 @@ from dagy_runtime.ports import Ports
 from dagy_runtime.values import Role
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who is asking. `kind` is `key` (later also `user`), or `nobody`, who has no role."""
 
     kind: str
@@ -25,8 +25,7 @@ class Caller:
 NOBODY: Final = Caller(kind="nobody", id="", name="nobody", role=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """One request. `idempotency_key` is the header's value, checked for form."""
 
     ports: Ports
@@ -37,8 +36,7 @@ class Context:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Already:
+class Already(Struct, frozen=True):
     """An earlier request had done it: the same answer, with status 200 instead of 201."""
 
     body: Response

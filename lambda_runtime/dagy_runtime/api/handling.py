@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from dagy.core.errors import DagyError, Forbidden, InvalidInput, Unauthenticated
 from dagy.core.offer import Offer
@@ -42,8 +43,7 @@ class Arrived:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     status: int
     body: bytes
     headers: Mapping[str, str]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from dagy.client import models as m
 from dagy_runtime.api import deployments, flows, identity, keys, runs
@@ -25,8 +26,7 @@ MAX_FLOW_BYTES: Final = 5 * 1024 * 1024
 """Some 20,000 tasks. Lambda takes events of 6 MB, in which a flow's quotation marks are escaped: an eighth more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """`path` is below `/v1`; its `{names}` become keyword arguments of the handler, which is called as
     `handler(ctx, [body or query], **names)`. `role` None means open to everyone. `response` None means no body.
     """

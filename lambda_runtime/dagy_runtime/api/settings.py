@@ -5,10 +5,10 @@ anything is written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final, Union
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from dagy.client.models import DeploymentRequest, DeploymentSettingsRequest
 from dagy.core.errors import InvalidInput, InvalidSchedule, UnknownParameter
@@ -30,8 +30,7 @@ from dagy_runtime.values import Deployment, DeploymentStatus, FlowVersion, Sched
 _SAME_MODE: Final = ExecutionMode()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What is asked of a deployment. UNSET leaves a setting as it is; None clears it."""
 
     schedule: Union[str, UnsetType, None] = UNSET

@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, Union
+
+from msgspec import Struct
 
 from dagy.core.errors import DagyError
 from dagy_runtime.engine.event_log import EventLog
@@ -28,15 +29,13 @@ from dagy_runtime.ports import Lost, Ports
 _LOG: Final = logging.getLogger("dagy.engine.advance")
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """Nothing was done. `reason`: `run_unknown`, `run_final` or `run_leased`."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned:
+class Abandoned(Struct, frozen=True):
     """The store said that the run had become somebody else's, or final, while we worked on it. The child was killed,
     and nothing more written.
     """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from dagy.artifact import Metadata, extract_artifact
 from dagy.core.errors import InvalidInput, NotFound
@@ -14,8 +15,7 @@ from dagy_runtime.values import ArtifactRef, Problem
 _AGAIN: Final = "dagy deploy … --force"
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(Struct, frozen=True):
     """The run cannot have its code, now or later."""
 
     problem: Problem

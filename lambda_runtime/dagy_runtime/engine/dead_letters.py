@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from dagy.core.errors import InvalidInput
 from dagy.core.states import Status
@@ -16,8 +17,7 @@ from dagy_runtime.values import DeadLetter, Event, Lease, Problem, Run
 _TOO_OLD: Final = "EventAgeExceeded"
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUp:
+class GivenUp(Struct, frozen=True):
     """An on-failure event of a Lambda function's asynchronous invocation.
 
     Source: "Capturing records of Lambda asynchronous invocations" in the Lambda developer guide. `request_id` is the

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Union
+
+from msgspec import Struct
 
 from dagy.core.states import Status
 from dagy_runtime.values import Problem, Run
@@ -12,8 +13,7 @@ from dagy_runtime.worker.process import Exit
 _OUT_OF_MEMORY_SHARE: Final = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class RunningTask:
+class RunningTask(Struct, frozen=True):
     """An attempt that was running when the invocation's work ended.
 
     `had_whole_time`: it started before any other task of the invocation ended, so no other invocation could give it
@@ -26,8 +26,7 @@ class RunningTask:
     had_whole_time: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """Where the flow was."""
 
     run: Run
@@ -37,22 +36,19 @@ class Situation:
     flow_attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     status: Status
     problem: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver:
+class HandOver(Struct, frozen=True):
     """Go on in another invocation, not before `wait_s` seconds from now."""
 
     wait_s: float
     flow_attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """What to do: tasks that failed with the invocation, tasks that go back to be started again, and the run."""
 
     next: Union[End, HandOver]

@@ -5,8 +5,9 @@ ended: the run's end, or its handing over to the next invocation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dagy.core.sizes import SHAPES
 from dagy.core.states import Status
@@ -50,21 +51,18 @@ from dagy_runtime.worker.workdir import fresh_work_dir
 _PAGE: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOver:
+class HandedOver(Struct, frozen=True):
     """The run goes on in invocation number `hop`, after `wait_s` seconds."""
 
     hop: int
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """All of it raises LeaseLost when the run has become somebody else's, and whatever the ports raise."""
 
     ports: Ports

@@ -11,10 +11,10 @@ import binascii
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from dagy.core.errors import InvalidInput, Unavailable
 from dagy.core.timestamps import to_iso
@@ -41,8 +41,7 @@ class LogEntry(msgspec.Struct, frozen=True):
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogPage:
+class LogPage(Struct, frozen=True):
     """`cursor` is always set: pass it as `after` for what comes next. `is_complete`: the run is final, and this was
     the last of its log.
     """

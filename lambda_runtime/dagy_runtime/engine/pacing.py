@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Pacing:
+class Pacing(Struct, frozen=True):
     """The engine's own times and limits. Tests shorten them; a stage runs with these.
 
     The lease is renewed every `check_s`, which is also how fast a cancel is seen: 5 seconds, because people watch it

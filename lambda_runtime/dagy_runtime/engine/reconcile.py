@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dagy.core.errors import NotFound
 from dagy.core.states import Status
@@ -28,8 +29,7 @@ _PAGE: Final = 100
 _LOG: Final = logging.getLogger("dagy.engine.reconcile")
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(Struct, frozen=True):
     open_runs: int
     rescued: tuple[str, ...]  # run ids
     left: int  # lost ones beyond the cap, for the next period

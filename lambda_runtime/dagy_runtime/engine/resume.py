@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dagy.core.states import Status
 from dagy.execution.recorder import Finished
@@ -11,8 +12,7 @@ from dagy_runtime.values import TaskRun
 from dagy_runtime.worker.frames import PlannedTask
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What the id of a task's attempt remembers of the time before it, so that a task which fails in every attempt of
     its flow, or kills its function every time, comes to an end.
     """

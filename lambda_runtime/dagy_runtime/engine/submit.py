@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Union
+
+from msgspec import Struct
 
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.names import run_id
@@ -71,15 +72,13 @@ def submit_run(
     return creation
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(Struct, frozen=True):
     """`creation` says whether this delivery made the run, or an earlier one had."""
 
     creation: Creation
 
 
-@dataclass(frozen=True, slots=True)
-class NotFired:
+class NotFired(Struct, frozen=True):
     """Nothing was written. `reason` is one of the words below, for a counter."""
 
     reason: str

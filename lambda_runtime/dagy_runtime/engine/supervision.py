@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Union
+
+from msgspec import Struct
 
 from dagy_runtime.engine.journal import Journal
 from dagy_runtime.engine.pacing import Pacing, drain_margin_s, kill_margin_s
@@ -14,30 +15,25 @@ from dagy_runtime.worker.process import ChildProcess, Exit
 CANCEL_REASON: Final = "The run was cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """The flow came to an end of its own."""
 
     ended: Ended
 
 
-@dataclass(frozen=True, slots=True)
-class CancelSeen:
+class CancelSeen(Struct, frozen=True):
     """Somebody asked for the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeRanOut:
+class TimeRanOut(Struct, frozen=True):
     """It was killed, because the function's own time was about to end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Died:
+class Died(Struct, frozen=True):
     exit: Exit
 
 
-@dataclass(frozen=True, slots=True)
-class BrokeOff:
+class BrokeOff(Struct, frozen=True):
     reason: str
 
 

@@ -6,9 +6,11 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from dagy.artifact import Metadata, load_extracted
 from dagy.authoring import TracedFlow
@@ -43,8 +45,7 @@ from dagy_runtime.worker.recorder import PipeRecorder, shortened
 from dagy_runtime.worker.surroundings import child_environment, cut_ties
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """Everything a child needs to know; it has it by being forked."""
 
     run_id: str

@@ -8,10 +8,10 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Union
 
 import msgspec
+from msgspec import Struct
 
 from dagy_runtime.worker.child import Job, live
 from dagy_runtime.worker.frames import FrameReader, FrameTooLarge, FromChild, Logged, ToChild, packed
@@ -28,8 +28,7 @@ _LAST_READS: Final = 32  # the kernel holds less than 1 MiB for the dead
 _RSS_UNIT_BYTES: Final = 1024 if sys.platform == "linux" else 1
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Struct, frozen=True):
     """How a child process ended. Exactly one of `code` and `signal_name` is set."""
 
     code: int | None
@@ -41,8 +40,7 @@ class Exit:
 Heard = Union[FromChild, "Broken"]
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """The child sent something that is no message. What follows cannot be read."""
 
     reason: str

@@ -8,9 +8,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 _PREFIX: Final = "dagy-run-"
 _IN_USE: Final[set[str]] = set()
@@ -18,8 +19,7 @@ _IS_LAMBDA: Final = sys.executable.startswith("/var/lang/")
 """Whether this is one of AWS's own sandboxes, where nobody else uses the temporary folder. An emulator's is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkDir:
+class WorkDir(Struct, frozen=True):
     """Four empty folders of a child's own; see `Job`."""
 
     root: Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from msgspec.structs import asdict
 
 from dagy.core.sizes import Executor, Isolation, Size
 from dagy.core.spec import FlowSpec

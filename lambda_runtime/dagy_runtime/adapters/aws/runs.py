@@ -29,7 +29,7 @@ from dagy_runtime.adapters.aws.run_items import RunItems, of_result, read_lease
 from dagy_runtime.adapters.aws.table import Put, Refused, Table, Update, setting
 from dagy_runtime.adapters.aws.tasks import DynamoTasks
 from dagy_runtime.adapters.cursors import decode_cursor, list_id
-from dagy_runtime.ports import Created, Existed, Lost, RunFilter, Won
+from dagy_runtime.ports import EVERY_RUN, Created, Existed, Lost, RunFilter, Won
 from dagy_runtime.values import Lease, Page, Problem, ResultRef, Run
 
 IDEMPOTENCY_TTL_S: Final = 48 * 3600
@@ -70,7 +70,7 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
         item = self._table.get(schema.run_key(run_id))
         return self._run_items.run(item) if item else None
 
-    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = rules.EVERY_RUN) -> Page:
+    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
         """From the index of the deployment, else of the flow, else of the statuses, else of all runs."""
         list_name = list_id("runs", where.flow_name, where.deployment, sorted(where.statuses))
         after = decode_cursor(list_name, cursor)

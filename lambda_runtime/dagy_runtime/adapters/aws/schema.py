@@ -29,8 +29,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 SCHEMA_VERSION: Final = 1
 PARTITION_KEY: Final = "pk"
@@ -50,8 +51,7 @@ EVENT_END: Final = "EVENT$"  # above every event: `$` comes after `#`
 TASK_LIST_PREFIX: Final = "TASKS#"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """Where an item lies."""
 
     pk: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.sizes import Size
@@ -14,8 +15,7 @@ ITSELF: Final = "itself"
 NOTHING: Final = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Functions:
+class Functions(Struct, frozen=True):
     """Names or ARNs of the stage's functions. `control` is None in functions that never call it, the runtimes first."""
 
     runtimes: Mapping[Size, str]
@@ -34,8 +34,7 @@ class Functions:
         return self.control
 
 
-@dataclass(frozen=True, slots=True)
-class SchedulerSettings:
+class SchedulerSettings(Struct, frozen=True):
     """Where schedules are kept, what they call, and the role they call it with."""
 
     group: str
@@ -43,8 +42,7 @@ class SchedulerSettings:
     target_arn: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     table: str
     bucket: str
     functions: Functions

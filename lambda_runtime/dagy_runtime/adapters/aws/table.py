@@ -13,8 +13,9 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from dagy.core.errors import Unavailable
 from dagy_runtime.adapters.aws.attributes import Item, from_wire, to_wire
@@ -30,15 +31,13 @@ _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _CANCELLED: Final = "TransactionCanceledException"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The condition did not hold and nothing was written. `found` is what stands there, None when nothing does."""
 
     found: Item | None
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     """One write of a transaction."""
 
     key: Key
@@ -47,8 +46,7 @@ class Put:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """One write of a transaction. `change` is an update expression."""
 
     key: Key

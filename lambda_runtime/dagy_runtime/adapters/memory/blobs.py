@@ -10,6 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Final
 
+from msgspec import Struct
+
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.offer import MAX_ARTIFACT_BYTES, check_artifact_bytes
 from dagy_runtime.ports import Pulse, no_pulse
@@ -18,8 +20,7 @@ from dagy_runtime.values import ArtifactRef
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
+class _Version(Struct, frozen=True):
     id: str
     data: bytes
 

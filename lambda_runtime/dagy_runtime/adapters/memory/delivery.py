@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dagy.core.sizes import Size
 from dagy_runtime.messages import Message
 from dagy_runtime.ports import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A message and whom it is for: the runtime function of `size`, or the control function when that is None."""
 
     message: Message

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dagy.core.errors import Conflict
 from dagy_runtime.adapters.cursors import list_id

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from dagy.core.errors import NotFound
 from dagy.core.states import Status
@@ -12,7 +14,7 @@ from dagy.core.timestamps import to_epoch
 from dagy_runtime.adapters import rules
 from dagy_runtime.adapters.cursors import list_id
 from dagy_runtime.adapters.memory.pages import page_of
-from dagy_runtime.ports import Created, Existed, Lost, RunFilter, TaskOutcome, Won
+from dagy_runtime.ports import EVERY_RUN, Created, Existed, Lost, RunFilter, TaskOutcome, Won
 from dagy_runtime.values import DeadLetter, Event, Lease, Page, Problem, ResultRef, Run, TaskRun
 
 
@@ -83,7 +85,7 @@ class MemoryRunStore:
             record = self._records.get(run_id)
             return record.run if record else None
 
-    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = rules.EVERY_RUN) -> Page:
+    def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
         with self._lock:
             runs = [record.run for record in self._records.values()]
         return page_of(
