@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from dagy_cli import completing
 from dagy_cli.local_runs import local_runs
 from dagy_cli.run_sources import RemoteRuns, Runs, not_found
 from dagy_cli.session import Session
@@ -45,8 +46,17 @@ where_options = place_options(local="On this machine.", remote="In the stage of 
 
 def run_options(command: F) -> F:
     """The argument `run_id`, `--last`, and where to look."""
+    return _run_options(command, complete=completing.runs_here)
+
+
+def remote_run_options(command: F) -> F:
+    """The same, for what only runs of a stage are good for."""
+    return _run_options(command, complete=completing.runs_there)
+
+
+def _run_options(command: F, *, complete: completing.Complete) -> F:
     command = click.option("--last", is_flag=True, help="The newest run.")(where_options(command))
-    return click.argument("run_id", required=False)(command)
+    return click.argument("run_id", required=False, shell_complete=complete)(command)
 
 
 def locate(session: Session, run_id: str | None, *, last: bool, place: str | None) -> Located:

@@ -4,6 +4,7 @@ scripts and doctors, and click costs more than all the rest of it.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from dagy.version import VERSION
@@ -15,6 +16,10 @@ def main() -> None:
     if arguments == ["--version"]:
         sys.stdout.write(f"dagy {VERSION}\n")
         return
+    if "_DAGY_COMPLETE" in os.environ:  # a shell asks, because somebody pressed Tab
+        from dagy_cli.completing import answer  # a lazy door: see above
+
+        sys.exit(answer(os.environ["_DAGY_COMPLETE"]))
     from dagy_cli.root import run  # a lazy door: see above
 
     sys.exit(run(arguments))

@@ -34,6 +34,7 @@ SECTIONS = {
         "whoami": Lazy("dagy_cli.commands.whoami:whoami", "Who the API thinks you are."),
     },
     "Help": {
+        "completion": Lazy("dagy_cli.commands.completion:completion", "Tab completion for bash, zsh and fish."),
         "help": Lazy("dagy_cli.commands.help:help_topics", "Topics that belong to no single command."),
     },
 }

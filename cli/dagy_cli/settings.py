@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from dagy.version import VERSION
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Format(str, Enum):
@@ -98,10 +101,23 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _complete_profile(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    from dagy_cli.completing import profiles  # a lazy door: it needs this module's settings
+
+    return profiles(ctx, param, incomplete)
+
+
 _COMMON: Final[dict[str, Any]] = {"expose_value": False, "is_eager": True}
 
 GLOBAL_OPTIONS: Final[tuple[click.Option, ...]] = (
-    click.Option(["--profile", "-p"], metavar="NAME", help="The profile to use.", callback=_set_profile, **_COMMON),
+    click.Option(
+        ["--profile", "-p"],
+        metavar="NAME",
+        help="The profile to use.",
+        callback=_set_profile,
+        shell_complete=_complete_profile,
+        **_COMMON,
+    ),
     click.Option(
         ["--format"],
         type=click.Choice([f.value for f in Format]),

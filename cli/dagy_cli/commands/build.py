@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from dagy_cli.completing import files
 from dagy_cli.params import pairs
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
 
 @click.command("build", cls=Command, short_help="Build a deployment artifact (zip) from a flow.")
-@click.argument("target", metavar="PATH[:FLOW]")
+@click.argument("target", metavar="PATH[:FLOW]", shell_complete=files)
 @click.option("--output-dir", type=click.Path(path_type=Path, file_okay=False), help="Where to write the artifact.")
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A build-time parameter. Repeatable.")
 @click.option("--include", multiple=True, metavar="GLOB", help="Files to add, relative to the flow's. Repeatable.")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from dagy.core.errors import DagyError
+from dagy_cli.completing import profiles
 from dagy_cli.lazy import Group
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
@@ -53,7 +54,7 @@ def list_profiles(session: Session) -> None:
 
 
 @config.command("set", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=profiles)
 @click.option("--api-url", metavar="URL", help="Where its API is.")
 @click.option("--app-url", metavar="URL", help="Where its web app is.")
 @click.option("--table-format", metavar="FORMAT", help="How tables look: a format of tabulate.")
@@ -90,7 +91,7 @@ def set_profile(
 
 
 @config.command("use", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=profiles)
 @pass_session
 def use(session: Session, name: str) -> None:
     """Make a profile the default one."""
@@ -101,7 +102,7 @@ def use(session: Session, name: str) -> None:
 
 
 @config.command("delete", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=profiles)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_session
 def delete(session: Session, name: str, yes: bool) -> None:

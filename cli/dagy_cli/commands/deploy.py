@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dagy_cli import completing
 from dagy_cli.output import Output
 from dagy_cli.params import pairs
 from dagy_cli.session import Session, pass_session
@@ -25,9 +26,10 @@ PRODUCTION = ("prod", "production")
 
 
 @click.command("deploy", cls=Command, short_help="Deploy a flow: build, upload, register, schedule.")
-@click.argument("target", metavar="ARTIFACT.zip | PATH[:FLOW]")
+@click.argument("target", metavar="ARTIFACT.zip | PATH[:FLOW]", shell_complete=completing.files)
 @click.argument("more", nargs=-1, metavar="")
-@click.option("--deployment", metavar="NAME", help="What `dagy run` will name.  [default: the flow's name]")
+@click.option("--deployment", metavar="NAME", help="What `dagy run` will name.  [default: the flow's name]",
+              shell_complete=completing.deployments)  # fmt: skip
 @click.option("--flow-name", metavar="NAME", help="The flow the artifact must hold.  [default: read from it]")
 @click.option(
     "--flow-version", metavar="VERSION", help="The version to register.  [default: the artifact's, or latest]"
@@ -35,12 +37,15 @@ PRODUCTION = ("prod", "production")
 @click.option("--namespace", metavar="PATH", help="Groups flows, such as data/ingestion.  [default: the file's folder]")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag. Repeatable; replaces the tags there.")
 @click.option("--execution-mode", "modes", multiple=True, metavar="MODE", help="A size (nano … xlarge), an isolation "
-              "(in-process, task-isolated), or the option twice for both.")  # fmt: skip
+              "(in-process, task-isolated), or the option twice for both.",
+              shell_complete=completing.execution_modes)  # fmt: skip
 @click.option("--schedule", metavar="CRON", help="Run by itself: five cron fields, rate(15 minutes) or at(…).")
 @click.option("--timezone", metavar="ZONE", help="The schedule's IANA time zone.  [default: America/New_York]")
 @click.option("--no-schedule", is_flag=True, help="Remove the schedule.")
-@click.option("--status", metavar="STATUS", help="ACTIVE, or PAUSED: the schedule does not fire.")
-@click.option("--default-executor", metavar="EXECUTOR", help="For tasks that name none: lambda, step-functions, ecs.")
+@click.option("--status", metavar="STATUS", help="ACTIVE, or PAUSED: the schedule does not fire.",
+              shell_complete=completing.words("ACTIVE", "PAUSED"))  # fmt: skip
+@click.option("--default-executor", metavar="EXECUTOR", help="For tasks that name none: lambda, step-functions, ecs.",
+              shell_complete=completing.words("lambda", "step-functions", "ecs"))  # fmt: skip
 @click.option("--bucket", metavar="NAME", help="Where artifacts go.  [default: the stage's bucket]")
 @click.option("--prefix", default="dagy", show_default=True, help="How keys in the bucket begin.")
 @click.option("--include", multiple=True, metavar="GLOB", help="Files to add when building. Repeatable.")

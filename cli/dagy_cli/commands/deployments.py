@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from dagy_cli import completing
 from dagy_cli.lazy import Group
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
@@ -24,7 +25,7 @@ def list_deployments(session: Session, flow: str | None, limit: int) -> None:
 
 
 @deployments.command("show", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.deployments)
 @pass_session
 def show(session: Session, name: str) -> None:
     """Show a deployment: its settings and when it fires next."""
@@ -32,7 +33,7 @@ def show(session: Session, name: str) -> None:
 
 
 @deployments.command("pause", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.deployments)
 @pass_session
 def pause(session: Session, name: str) -> None:
     """Stop the schedule from firing. Runs asked for by hand still start."""
@@ -40,7 +41,7 @@ def pause(session: Session, name: str) -> None:
 
 
 @deployments.command("resume", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.deployments)
 @pass_session
 def resume(session: Session, name: str) -> None:
     """Let the schedule fire again."""
@@ -48,7 +49,7 @@ def resume(session: Session, name: str) -> None:
 
 
 @deployments.command("delete", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.deployments)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_session
 def delete(session: Session, name: str, yes: bool) -> None:

@@ -12,6 +12,7 @@ import click
 
 from dagy.core.errors import LocalExecutionError, RunFailed
 from dagy.core.states import Status
+from dagy_cli import completing
 from dagy_cli.local_runs import run_row
 from dagy_cli.locating import place_options
 from dagy_cli.params import pairs
@@ -26,14 +27,16 @@ VERBOSE: Final = "DAGY_LOCAL_VERBOSE"
 
 
 @click.command("run", cls=Command, short_help="Run a flow here, or a deployment remotely.")
-@click.argument("target", metavar="PATH:FLOW | DEPLOYMENT", required=False)
+@click.argument("target", metavar="PATH:FLOW | DEPLOYMENT", required=False, shell_complete=completing.run_targets)
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the flow. Repeatable.")
 @place_options(local="The target is a flow to run on this machine.", remote="The target is a deployment.")
 @click.option("--max-workers", type=click.IntRange(1, 64), help="Tasks at the same time.  [default: 1]")
 @click.option("--no-fail-fast", is_flag=True, help="After a failure, go on with what does not depend on it.")
-@click.option("--resume", "resumed", metavar="RUN_ID", help="Finish this run of this machine.")
+@click.option("--resume", "resumed", metavar="RUN_ID", help="Finish this run of this machine.",
+              shell_complete=completing.runs_here)  # fmt: skip
 @click.option("--resume-last", is_flag=True, help="Finish the newest run of this machine.")
-@click.option("--execution-mode", "modes", multiple=True, metavar="MODE", help="Another size or isolation (remote).")
+@click.option("--execution-mode", "modes", multiple=True, metavar="MODE", help="Another size or isolation (remote).",
+              shell_complete=completing.execution_modes)  # fmt: skip
 @click.option("--watch", is_flag=True, help="Show tasks and log lines until the run has ended (remote).")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended (remote).")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(0), metavar="SECONDS", help="Wait no longer (remote).")

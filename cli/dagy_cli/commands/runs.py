@@ -9,9 +9,10 @@ import msgspec
 
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.states import Status
+from dagy_cli.completing import deployments, words
 from dagy_cli.lazy import Group
 from dagy_cli.local_runs import local_runs
-from dagy_cli.locating import Located, locate, run_options, where_options
+from dagy_cli.locating import Located, locate, remote_run_options, run_options, where_options
 from dagy_cli.run_sources import RemoteRuns, Result, Runs, Wanted, row
 from dagy_cli.run_text import run_text
 from dagy_cli.session import Session, pass_session
@@ -27,9 +28,10 @@ runs = Group("runs", help="Runs, here or in a stage.")
 @runs.command("list", cls=Command)
 @where_options
 @click.option("--limit", type=click.IntRange(1, 10000), default=20, show_default=True, help="At most so many.")
-@click.option("--status", type=click.Choice([s.value for s in Status], case_sensitive=False), help="Only these.")
+@click.option("--status", type=click.Choice([s.value for s in Status], case_sensitive=False), help="Only these.",
+              shell_complete=words(*[s.value for s in Status]))  # fmt: skip
 @click.option("--flow", metavar="NAME", help="Only runs of this flow.")
-@click.option("--deployment", metavar="NAME", help="Only runs of this deployment (remote).")
+@click.option("--deployment", metavar="NAME", help="Only runs of this deployment (remote).", shell_complete=deployments)
 @pass_session
 def list_runs(
     session: Session, place: str | None, limit: int, status: str | None, flow: str | None, deployment: str | None
@@ -63,7 +65,7 @@ def show(session: Session, run_id: str | None, last: bool, place: str | None) ->
 
 
 @runs.command("cancel", cls=Command)
-@run_options
+@remote_run_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_session
 def cancel(session: Session, run_id: str | None, last: bool, place: str | None, yes: bool) -> None:
@@ -83,7 +85,7 @@ def cancel(session: Session, run_id: str | None, last: bool, place: str | None, 
 
 
 @runs.command("events", cls=Command)
-@run_options
+@remote_run_options
 @click.option("--limit", type=click.IntRange(1), help="At most so many.  [default: all]")
 @pass_session
 def events(session: Session, run_id: str | None, last: bool, place: str | None, limit: int | None) -> None:
