@@ -9,6 +9,7 @@ from typing import Any
 from dagy.aws import Aws, translated
 from dagy.config import Profile, resolve_profile, write_profile
 from dagy.core.errors import NotFound
+from dagy.deploy.destination import DEFAULT_STAGE
 from dagy.manifest import Manifest, read_manifest
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.keys import DynamoKeys
@@ -16,8 +17,6 @@ from dagy_runtime.adapters.aws.system import RandomIds, SystemClock
 from dagy_runtime.adapters.aws.table import Table
 from dagy_runtime.engine.keys import mint_key
 from dagy_runtime.values import Role
-
-DEFAULT_STAGE = "dev"
 
 
 class _ProfileClients(Clients):

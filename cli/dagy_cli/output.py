@@ -17,6 +17,7 @@ from dagy_cli.settings import Format, Settings
 
 Row = Mapping[str, Any]
 DEFAULT_TABLE_FORMAT = "heavy_grid"
+DRY_RUN_REMARK = "Nothing was done: this was a dry run."
 
 
 class OutputLost(click.ClickException):
@@ -68,6 +69,11 @@ class Output:
             width = max((len(key) for key in row), default=0)
             for key, value in row.items():
                 _echo(f"{key:<{width}}  {_cell(value)}")
+
+    def dry_run(self, row: Row, text: str) -> None:
+        """What would have been done, and to what."""
+        self.item({**row, "dry_run": True}, text=text)
+        self.remark(DRY_RUN_REMARK)
 
     def table(self, rows: Sequence[Row], columns: Sequence[str]) -> str:
         """A table as text, for answers that hold more than it."""

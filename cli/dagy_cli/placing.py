@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from dagy_cli.changing import production_of
 from dagy_cli.session import Session
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ def place_of(session: Session, stage: str | None, region: str | None, *, is_new:
     if not is_its_own and profile.endpoint_url is not None:
         profile = Profile()  # another stage is not in the local cloud
     return Place(stage_config(stage), Aws(region or _region(profile), profile.endpoint_url if is_its_own else None))
+
+
+def production_name(session: Session, stage: str) -> str | None:
+    """As `production_of`, for the profile that was chosen, else the one that the deploy of the stage has written."""
+    from dagy.config import Profile
+
+    chosen = _chosen(session, may_be_missing=True)
+    return production_of(chosen or _written_by_deploy(stage) or Profile(), stage)
 
 
 def _chosen(session: Session, *, may_be_missing: bool) -> Profile | None:

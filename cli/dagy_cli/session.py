@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from dagy_cli.changing import Consent
 from dagy_cli.output import DEFAULT_TABLE_FORMAT, Output
 from dagy_cli.settings import Settings, settings_of
 
@@ -51,16 +51,14 @@ class Session:
 
         return self.client if resolve_api_url(self.profile) else None
 
-    def confirm(self, question: str, *, is_yes: bool) -> None:
-        """Ask before something is destroyed; `is_yes` is the answer given in advance with `--yes`.
+    @property
+    def production(self) -> str | None:
+        """The name that has to be typed before the stage of the profile in force is changed; None: none has to."""
+        return self.profile.name if self.profile.is_production else None
 
-        Raises: click.Abort when the answer is no; UsageError when there is nobody to ask.
-        """
-        if is_yes:
-            return
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"{question} There is no terminal to ask on: add --yes.")
-        click.confirm(question, abort=True, err=True)
+    def confirm(self, question: str, *, is_yes: bool) -> None:
+        """Ask before something on this machine is destroyed. Raises: what `Consent.ask` raises."""
+        Consent(is_given=is_yes).ask(question.removesuffix("?"), destroys=True)
 
     def _table_format(self) -> str:
         """A configuration that cannot be read must not hide facts that have nothing to do with it."""

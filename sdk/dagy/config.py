@@ -27,6 +27,7 @@ from dagy.private_files import locked, read_private, write_private
 DEFAULT_TABLE_FORMAT: Final = "heavy_grid"
 DEFAULT_REGION: Final = "us-east-1"
 FILE_VERSION: Final = 1
+PRODUCTION: Final = ("prod", "production")
 _NAME: Final = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -34,7 +35,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9-]+")
 class Profile:
     """One environment. `name` None: no profile exists, and nothing is known but defaults.
 
-    `endpoint_url` is set when AWS itself is elsewhere: the local cloud.
+    `endpoint_url` is set when AWS itself is elsewhere: the local cloud. `confirm` says whether commands that change the
+    stage ask first; None leaves it to the names.
     """
 
     name: str | None = None
@@ -44,7 +46,15 @@ class Profile:
     stage: str | None = None
     region: str | None = None
     endpoint_url: str | None = None
+    confirm: bool | None = None
     last_updated: str | None = None
+
+    @property
+    def is_production(self) -> bool:
+        """Whether commands that change the stage have the profile's name typed first."""
+        if self.confirm is not None:
+            return self.confirm
+        return self.name in PRODUCTION or self.stage in PRODUCTION
 
 
 SETTABLE: Final = tuple(f.name for f in fields(Profile) if f.name not in ("name", "last_updated"))
@@ -63,7 +73,7 @@ class Setting:
     """A value in force, and where it comes from, for `dagy config show --origin`."""
 
     name: str
-    value: str | None
+    value: str | bool | None
     origin: str
 
 
@@ -155,6 +165,7 @@ def write_profile(
     stage: str | None = None,
     region: str | None = None,
     endpoint_url: str | None = None,
+    confirm: bool | None = None,
     api_key: str | None = None,
     is_default: bool = False,
 ) -> Profile:
@@ -166,13 +177,14 @@ def write_profile(
     Raises: InvalidInput for a name or URL that cannot be, or a key of a profile without an API; nothing is written
     then.
     """
-    given = {
+    given: dict[str, str | bool | None] = {
         "api_url": api_url,
         "app_url": app_url,
         "table_format": table_format,
         "stage": stage,
         "region": region,
         "endpoint_url": endpoint_url,
+        "confirm": confirm,
     }
     checked_profile_name(name)
     for key in ("api_url", "app_url", "endpoint_url"):
@@ -295,7 +307,11 @@ def _profile(name: str, data: Any) -> Profile:
     known = {key: data[key] for key in (*SETTABLE, "last_updated") if data.get(key) is not None}
     if isinstance(known.get("last_updated"), datetime):  # YAML reads unquoted times as such
         known["last_updated"] = known["last_updated"].isoformat()
-    return Profile(name=name, **{key: _text(value, f"{key} of profile {name!r}") for key, value in known.items()})
+    confirm = known.pop("confirm", None)
+    if confirm is not None and not isinstance(confirm, bool):
+        raise _unreadable(f"confirm of profile {name!r} must be true or false, got {confirm!r}"[:200])
+    texts = {key: _text(value, f"{key} of profile {name!r}") for key, value in known.items()}
+    return Profile(name=name, confirm=confirm, **texts)
 
 
 def _text(value: Any, what: str) -> str:

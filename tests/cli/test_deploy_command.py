@@ -137,7 +137,7 @@ def test_on_a_terminal_a_deploy_that_forgets_data_files_asks(
     dagy("deploy", target, "--include", "rows.csv")
 
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
-    dagy("deploy", target, expect=130)
+    dagy("deploy", target, expect=1)
     assert stage.uploads == 1
 
     dagy("deploy", target, "--yes")
@@ -390,11 +390,3 @@ def test_a_viewer_may_not_deploy(dagy: Any, stage: Any, project: Write, monkeypa
     assert "'viewer' has the role viewer on stage dev; deploying takes developer" in said.error["message"]
     assert stage.uploads == 0
     assert dagy("deploy", f"{project()}:etl", "--dry-run", "--json").json["dry_run"] is True
-
-
-def test_production_is_asked_about_only_when_somebody_can_answer(dagy: Any, stage: Any, project: Write) -> None:
-    dagy("config", "set", "prod", "--api-url", stage.url, "--stage", "prod", "--default")
-
-    said = dagy("deploy", f"{project()}:etl", "--dry-run", "--bucket", BUCKET, expect=None)
-
-    assert "Deploy to production" not in said.stderr

@@ -400,7 +400,7 @@ def test_the_first_key_is_made_with_aws_credentials(dagy: Any, stage: Any, manif
 
 
 def test_a_stage_that_is_not_provisioned_says_how_to_provision_it(dagy: Any, stage: Any) -> None:
-    said = dagy("keys", "create", "--via-aws", "--stage", "prod", expect=5)
+    said = dagy("keys", "create", "--via-aws", "--stage", "prod", "--yes", expect=5)
 
     assert "Stage not found: prod in us-east-1" in said.stderr
     assert "dagy infra deploy --stage prod" in said.stderr

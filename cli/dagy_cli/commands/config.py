@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from dagy.core.errors import DagyError
+from dagy_cli.changing import Consent, change_options
 from dagy_cli.completing import profiles
 from dagy_cli.lazy import Group
 from dagy_cli.session import Session, pass_session
@@ -61,6 +62,11 @@ def list_profiles(session: Session) -> None:
 @click.option("--stage", help="The stage it points to.")
 @click.option("--region", help="The AWS region of the stage.")
 @click.option("--endpoint-url", metavar="URL", help="Where AWS is, when it is an emulator.")
+@click.option(
+    "--confirm/--no-confirm",
+    default=None,
+    help="Whether changing its stage asks for the profile's name.  [default: when one is named prod or production]",
+)
 @click.option("--default", "is_default", is_flag=True, help="Make it the default profile.")
 @pass_session
 def set_profile(
@@ -72,6 +78,7 @@ def set_profile(
     stage: str | None,
     region: str | None,
     endpoint_url: str | None,
+    confirm: bool | None,
     is_default: bool,
 ) -> None:
     """Create a profile, or change what is given of it."""
@@ -85,6 +92,7 @@ def set_profile(
         stage=stage,
         region=region,
         endpoint_url=endpoint_url,
+        confirm=confirm,
         is_default=is_default,
     )
     session.out.item(asdict(profile), text="Configuration saved.")
@@ -103,13 +111,17 @@ def use(session: Session, name: str) -> None:
 
 @config.command("delete", cls=Command)
 @click.argument("name", shell_complete=profiles)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@change_options
 @pass_session
-def delete(session: Session, name: str, yes: bool) -> None:
+def delete(session: Session, name: str, consent: Consent) -> None:
     """Forget a profile and its API key. The stage it points to stays."""
-    from dagy.config import delete_profile
+    from dagy.config import delete_profile, resolve_profile
 
-    session.confirm(f"Forget the profile {name} and its API key?", is_yes=yes)
+    if consent.is_dry_run:
+        found = resolve_profile(name)
+        session.out.dry_run({"name": found.name, "deleted": False}, f"Would delete {found.name}")
+        return
+    consent.ask(f"Forget the profile {name} and its API key", destroys=True)
     delete_profile(name)
     session.out.item({"name": name, "deleted": True}, text=f"Deleted {name}")
 

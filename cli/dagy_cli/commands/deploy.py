@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dagy_cli import completing
-from dagy_cli.output import Output
+from dagy_cli.changing import Consent, change_options
+from dagy_cli.output import DRY_RUN_REMARK, Output
 from dagy_cli.params import pairs
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from dagy.client.http import DagyClient
     from dagy.config import Profile
     from dagy.deploy import Candidate, DeployOptions, DeployResult
-
-PRODUCTION = ("prod", "production")
 
 
 @click.command("deploy", cls=Command, short_help="Deploy a flow: build, upload, register, schedule.")
@@ -52,8 +51,7 @@ PRODUCTION = ("prod", "production")
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A build-time parameter. Repeatable.")
 @click.option("--dep-packages", multiple=True, metavar="SLUG", help="Dependency packages to attach.")
 @click.option("--force", is_flag=True, help="Deploy even when the code has not changed.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before deploying to production, or without files that are there.")
+@change_options
 @pass_session
 def deploy(
     session: Session,
@@ -76,8 +74,7 @@ def deploy(
     params: tuple[str, ...],
     dep_packages: tuple[str, ...],
     force: bool,
-    dry_run: bool,
-    yes: bool,
+    consent: Consent,
 ) -> None:
     """Deploy a flow: build it, upload it, register it, and set up the deployment that runs it.
 
@@ -108,8 +105,8 @@ def deploy(
     )
     check(options, now=time.time())
     profile, client = session.profile, session.client_or_none
-    if not dry_run:
-        _confirm_production(session, profile, yes)
+    if not consent.is_dry_run:
+        consent.ask(f"Deploy {target}", production=session.production)
     steps = Steps(session.out)
     _say_where(session.out, profile, client)
     candidate = _candidate(target, options, steps, include=include, params=pairs("param", params))
@@ -121,8 +118,8 @@ def deploy(
         store=S3Store(profile, bucket=bucket),
         client=client,
         report=lambda step: steps.done(step.title, step.detail),
-        agree=lambda dropped: _agree(session, dropped, is_asked=not (yes or dry_run)),
-        is_dry_run=dry_run,
+        agree=lambda dropped: _agree(session.out, dropped, consent),
+        is_dry_run=consent.is_dry_run,
     )
     _say_what_came_of_it(session.out, result, steps)
 
@@ -134,15 +131,8 @@ def _refuse_what_is_not_there_yet(dep_packages: tuple[str, ...], more: tuple[str
         raise click.UsageError(f"Got unexpected extra argument ({more[0]})")
 
 
-def _confirm_production(session: Session, profile: Profile, is_yes: bool) -> None:
+def _agree(out: Output, dropped: Sequence[str], consent: Consent) -> None:
     """Asks on a terminal only: what runs unattended was decided by whoever wrote it."""
-    is_production = profile.stage in PRODUCTION or profile.name in PRODUCTION
-    if is_production and not is_yes and sys.stdin.isatty():
-        session.confirm(f"Deploy to production (profile {profile.name})?", is_yes=False)
-
-
-def _agree(session: Session, dropped: Sequence[str], *, is_asked: bool) -> None:
-    """Asks on a terminal only, as for production."""
     from dagy.deploy.shipped import named
 
     are = (
@@ -150,11 +140,9 @@ def _agree(session: Session, dropped: Sequence[str], *, is_asked: bool) -> None:
         if len(dropped) == 1
         else f"{len(dropped)} files of the deployed artifact are"
     )
-    session.out.warning(
-        f"{are} not in this one: {named(dropped)}. They came with --include, which is given anew each time"
-    )
-    if is_asked and sys.stdin.isatty():
-        session.confirm("Deploy without?", is_yes=False)
+    out.warning(f"{are} not in this one: {named(dropped)}. They came with --include, which is given anew each time")
+    if not consent.is_dry_run and sys.stdin.isatty():
+        consent.ask("Deploy without", destroys=True)
 
 
 def _say_where(out: Output, profile: Profile, client: DagyClient | None) -> None:
@@ -212,7 +200,7 @@ def _say_what_came_of_it(out: Output, result: DeployResult, steps: Steps) -> Non
     }
     out.item(facts, text=_answer(result))
     if result.is_dry_run:
-        out.remark("Nothing was done: this was a dry run.")
+        out.remark(DRY_RUN_REMARK)
     elif result.is_changed:
         name = result.deployment_name
         out.remark(f"Done in {steps.elapsed_s:.1f}s")

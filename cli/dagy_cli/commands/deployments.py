@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from dagy_cli import completing
+from dagy_cli.changing import Consent, change_options
 from dagy_cli.lazy import Group
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
@@ -34,33 +35,45 @@ def show(session: Session, name: str) -> None:
 
 @deployments.command("pause", cls=Command)
 @click.argument("name", shell_complete=completing.deployments)
+@change_options
 @pass_session
-def pause(session: Session, name: str) -> None:
+def pause(session: Session, name: str, consent: Consent) -> None:
     """Stop the schedule from firing. Runs asked for by hand still start."""
-    _set_status(session, name, "PAUSED")
+    _set_status(session, name, "PAUSED", consent)
 
 
 @deployments.command("resume", cls=Command)
 @click.argument("name", shell_complete=completing.deployments)
+@change_options
 @pass_session
-def resume(session: Session, name: str) -> None:
+def resume(session: Session, name: str, consent: Consent) -> None:
     """Let the schedule fire again."""
-    _set_status(session, name, "ACTIVE")
+    _set_status(session, name, "ACTIVE", consent)
 
 
 @deployments.command("delete", cls=Command)
 @click.argument("name", shell_complete=completing.deployments)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@change_options
 @pass_session
-def delete(session: Session, name: str, yes: bool) -> None:
+def delete(session: Session, name: str, consent: Consent) -> None:
     """Delete a deployment and its schedule. The flow and past runs stay."""
-    session.confirm(f"Delete the deployment {name} and its schedule?", is_yes=yes)
+    if consent.is_dry_run:
+        found = session.client.get_deployment(name)
+        session.out.dry_run({"name": found.name, "deleted": False}, f"Would delete {found.name}")
+        return
+    consent.ask(f"Delete the deployment {name} and its schedule", destroys=True, production=session.production)
     session.client.delete_deployment(name)
     session.out.item({"name": name, "deleted": True}, text=f"Deleted {name}")
 
 
-def _set_status(session: Session, name: str, status: str) -> None:
+def _set_status(session: Session, name: str, status: str, consent: Consent) -> None:
     from dagy.client.models import DeploymentSettingsRequest
 
+    if consent.is_dry_run:
+        found = session.client.get_deployment(name)
+        text = f"{found.name} is {found.status} and would be {status}"
+        session.out.dry_run(msgspec.to_builtins(found), text)
+        return
+    consent.ask(f"{'Pause' if status == 'PAUSED' else 'Resume'} the deployment {name}", production=session.production)
     changed = session.client.change_settings(name, DeploymentSettingsRequest(status=status))
     session.out.item(msgspec.to_builtins(changed), text=f"{changed.name} is {changed.status}")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dagy_cli.changing import Consent, change_options
 from dagy_cli.lazy import Group
-from dagy_cli.placing import place_of
+from dagy_cli.placing import place_of, production_name
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
@@ -32,17 +33,21 @@ def _place_options(function: F) -> F:
 @infra.command("deploy", cls=Command)
 @_place_options
 @_sizes_option
-@click.option("--yes", is_flag=True, help="Do not ask before a stage other than dev is changed.")
+@change_options
 @pass_session
-def deploy(session: Session, stage: str | None, region: str | None, sizes: str | None, yes: bool) -> None:
+def deploy(session: Session, stage: str | None, region: str | None, sizes: str | None, consent: Consent) -> None:
     """Create a stage or bring it up to date, and make a profile for it. A repeat changes nothing."""
     from dagy.config import write_profile
     from dagy_infra import provision
 
     place = _sized(place_of(session, stage, region, is_new=True), sizes)
     stage, where = place.stage.name, provision.where(place)
-    if place.stage.is_protected:
-        session.confirm(f"Deploy stage {stage} into {where}?", is_yes=yes)
+    if consent.is_dry_run:
+        changes = provision.diff(place, session.out.remark).rstrip()
+        session.out.dry_run({"stage": stage, "where": where, "diff": changes}, changes)
+        return
+    production = production_name(session, stage)
+    consent.ask(f"Deploy stage {stage} into {where}", destroys=place.stage.is_protected, production=production)
     session.out.remark(f"Deploying stage {stage} into {where}")
     manifest = provision.deploy(place, session.out.remark)
     profile = session.settings.profile or stage
@@ -63,7 +68,8 @@ def diff(session: Session, stage: str | None, region: str | None, sizes: str | N
     from dagy_infra import provision
 
     place = _sized(place_of(session, stage, region), sizes)
-    session.out.answer(provision.diff(place, session.out.remark).rstrip())
+    changes = provision.diff(place, session.out.remark).rstrip()
+    session.out.item({"stage": place.stage.name, "diff": changes}, text=changes)
 
 
 @infra.command("synth", cls=Command)
@@ -110,10 +116,13 @@ def outputs(session: Session, stage: str | None, region: str | None) -> None:
 @click.option(
     "--delete-data", is_flag=True, help="Delete the bucket and the table too. Only stages that are not protected."
 )
-@click.option("--yes", is_flag=True, help="Do not ask. Data are deleted only when their stage's name is typed.")
+@change_options
 @pass_session
-def destroy(session: Session, stage: str | None, region: str | None, delete_data: bool, yes: bool) -> None:
-    """Delete a stage's functions, API and schedules. Its bucket and table stay, unless told otherwise."""
+def destroy(session: Session, stage: str | None, region: str | None, delete_data: bool, consent: Consent) -> None:
+    """Delete a stage's functions, API and schedules. Its bucket and table stay, unless told otherwise.
+
+    With --delete-data they go too, after the stage's name was typed; --yes does not type it.
+    """
     from dagy_infra import provision, teardown
 
     place = place_of(session, stage, region)
@@ -122,7 +131,13 @@ def destroy(session: Session, stage: str | None, region: str | None, delete_data
     kept = [] if delete_data else teardown.kept_by_destroy(place)
     for item in kept:
         session.out.remark(f"Keeps {item.what}: {item.why}.")
-    session.confirm(f"Delete stack {place.stage.app_stack} of stage {stage} in {where}?", is_yes=yes)
+    if consent.is_dry_run:
+        facts = {"stage": stage, "where": where, "keeps": [item.what for item in kept], "deletes_data": delete_data}
+        session.out.dry_run(facts, f"Would delete stack {place.stage.app_stack} of stage {stage} in {where}")
+        return
+    production = production_name(session, stage)
+    deed = f"Delete stack {place.stage.app_stack} of stage {stage} in {where}"
+    consent.ask(deed, destroys=True, production=production)
     if delete_data:
         typed = click.prompt(
             f"Every flow and run of stage {stage} in {where} will be gone. Type the stage's name to delete them",

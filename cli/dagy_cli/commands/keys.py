@@ -7,6 +7,8 @@ from typing import Any
 import click
 import msgspec
 
+from dagy.core.errors import NotFound
+from dagy_cli.changing import Consent, change_options, production_of
 from dagy_cli.lazy import Group
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
@@ -28,6 +30,7 @@ keys = Group("keys", help="API keys of a stage.")
 )
 @click.option("--stage", help="The stage to make it in, with --via-aws.  [default: the profile's, or dev]")
 @click.option("--save-profile", is_flag=True, help="Keep it in the profile, which is written too with --via-aws.")
+@change_options
 @pass_session
 def create(
     session: Session,
@@ -39,6 +42,7 @@ def create(
     via_aws: bool,
     stage: str | None,
     save_profile: bool,
+    consent: Consent,
 ) -> None:
     """Make an API key. It is shown once; only its hash is kept.
 
@@ -56,6 +60,10 @@ def create(
         "role": "admin" if admin else role or "developer",
         "expires_in_days": None if never_expires else expires_in_days,
     }
+    if consent.is_dry_run:
+        session.out.dry_run(wanted, f"Would make the key {name} with the role {wanted['role']}")
+        return
+    consent.ask(f"Make the key {name} with the role {wanted['role']}", production=_production(session, stage, via_aws))
     if via_aws:
         made, saved_in = _create_via_aws(session, wanted, stage, is_saved=save_profile)
     else:
@@ -74,15 +82,35 @@ def list_keys(session: Session) -> None:
 
 @keys.command("revoke", cls=Command)
 @click.argument("key_id", metavar="ID")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@change_options
 @pass_session
-def revoke(session: Session, key_id: str, yes: bool) -> None:
+def revoke(session: Session, key_id: str, consent: Consent) -> None:
     """Make a key worthless, for ever."""
-    session.confirm(f"Revoke the key {key_id}?", is_yes=yes)
+    if consent.is_dry_run:
+        found = next((key for key in session.client.iter_keys() if key.id == key_id), None)
+        if found is None:
+            raise NotFound("key", key_id, "See: dagy keys list")
+        session.out.dry_run(msgspec.to_builtins(found), f"Would revoke {found.id} ({found.name})")
+        return
+    consent.ask(f"Revoke the key {key_id}", destroys=True, production=session.production)
     revoked = session.client.revoke_key(key_id)
     if revoked.warning:
         session.out.warning(revoked.warning)
     session.out.item(msgspec.to_builtins(revoked), text=f"Revoked {revoked.id} ({revoked.name})")
+
+
+def _production(session: Session, stage: str | None, is_via_aws: bool) -> str | None:
+    """With AWS credentials a key can be made for a stage that has no profile yet: then the stage's name counts."""
+    from dagy.config import Profile
+    from dagy.deploy.destination import DEFAULT_STAGE
+
+    if not is_via_aws:
+        return session.production
+    try:
+        profile = session.profile
+    except NotFound:
+        profile = Profile()
+    return production_of(profile, stage or profile.stage or DEFAULT_STAGE)
 
 
 def _create_via_api(session: Session, wanted: dict[str, Any], *, is_saved: bool) -> tuple[dict[str, Any], str | None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dagy_cli.changing import Consent, change_options
 from dagy_cli.lazy import Group
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
@@ -52,12 +53,18 @@ def status(session: Session) -> None:
 
 
 @local.command("reset", cls=Command)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@change_options
 @pass_session
-def reset(session: Session, yes: bool) -> None:
+def reset(session: Session, consent: Consent) -> None:
     """Delete everything in it: flows, deployments, runs. If it was running, it starts afresh."""
-    session.confirm("Delete everything in the local cloud?", is_yes=yes)
-    found = _cloud().reset(session.out.remark)
+    cloud = _cloud()
+    if consent.is_dry_run:
+        is_running = cloud.status() is not None
+        facts = {"reset": False, "running": is_running}
+        session.out.dry_run(facts, "Would delete everything in the local cloud")
+        return
+    consent.ask("Delete everything in the local cloud", destroys=True)
+    found = cloud.reset(session.out.remark)
     session.out.item({"reset": True, "running": found is not None}, text="The local cloud is empty")
 
 

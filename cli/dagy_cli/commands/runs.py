@@ -9,6 +9,7 @@ import msgspec
 
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.states import Status
+from dagy_cli.changing import Consent, change_options
 from dagy_cli.completing import deployments, words
 from dagy_cli.lazy import Group
 from dagy_cli.local_runs import local_runs
@@ -66,9 +67,9 @@ def show(session: Session, run_id: str | None, last: bool, place: str | None) ->
 
 @runs.command("cancel", cls=Command)
 @remote_run_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@change_options
 @pass_session
-def cancel(session: Session, run_id: str | None, last: bool, place: str | None, yes: bool) -> None:
+def cancel(session: Session, run_id: str | None, last: bool, place: str | None, consent: Consent) -> None:
     """Cancel a run of the stage. What it has finished stays; what is running is stopped within seconds."""
     located = _remote(locate(session, run_id, last=last, place=place or "remote"), "cancel it where it runs: Ctrl+C")
     before = session.client.get_run(located.run_id)
@@ -76,7 +77,11 @@ def cancel(session: Session, run_id: str | None, last: bool, place: str | None, 
         text = f"Run {before.run_id} has ended already, {before.status}: there is nothing to cancel"
         session.out.item(row(before), text=text)
         return
-    session.confirm(f"Cancel the run {located.run_id}?", is_yes=yes)
+    if consent.is_dry_run:
+        text = f"Would cancel {before.run_id} status={before.status}"
+        session.out.dry_run(row(before), text)
+        return
+    consent.ask(f"Cancel the run {located.run_id}", destroys=True, production=session.production)
     run = session.client.cancel_run(located.run_id)
     what = (
         f"Cancelled {run.run_id}" if run.status == Status.CANCELLED else f"Cancelling {run.run_id} status={run.status}"
