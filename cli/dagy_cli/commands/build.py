@@ -29,6 +29,9 @@ def build(
 ) -> None:
     """Build a deployment artifact (zip) from a flow.
 
+    The flow's plan, its file and the local modules it imports go in; data files only with --include, installed
+    packages never. The same input gives the same bytes. Nothing is uploaded: `dagy deploy` does that.
+
     \b
     Examples:
       dagy build pipelines/etl.py:daily_etl

@@ -24,6 +24,10 @@ def config(ctx: click.Context) -> None:
     """Profiles: which environment commands talk to.
 
     Alone, it asks for a profile and writes it.
+
+    \b
+    Examples:
+      dagy config
     """
     if ctx.invoked_subcommand is None:
         _ask()
@@ -33,7 +37,16 @@ def config(ctx: click.Context) -> None:
 @click.option("--origin", is_flag=True, help="Also where each value comes from.")
 @pass_session
 def show(session: Session, origin: bool) -> None:
-    """The settings in force."""
+    """Show the settings in force.
+
+    They are those of the profile that commands use now, and what the environment changes of them. With --origin also
+    where each comes from: a flag, a variable, the file, or nobody.
+
+    \b
+    Examples:
+      dagy config show
+      dagy config show --origin --profile prod
+    """
     from dagy.config import explain
 
     settings = explain(session.settings.profile)
@@ -46,7 +59,13 @@ def show(session: Session, origin: bool) -> None:
 @config.command("list", cls=Command)
 @pass_session
 def list_profiles(session: Session) -> None:
-    """All profiles."""
+    """List all profiles. API keys are not shown.
+
+    \b
+    Examples:
+      dagy config list
+      dagy config list --json
+    """
     from dagy.config import read_config
 
     known = read_config()
@@ -81,7 +100,15 @@ def set_profile(
     confirm: bool | None,
     is_default: bool,
 ) -> None:
-    """Create a profile, or change what is given of it."""
+    """Create a profile, or change what is given of it. What is not given stays.
+
+    The first profile becomes the default one. For answering questions instead, see `dagy config` alone.
+
+    \b
+    Examples:
+      dagy config set dev --api-url https://api.dev.example.com
+      dagy config set prod --api-url https://api.example.com --table-format plain --confirm
+    """
     from dagy.config import write_profile
 
     profile = write_profile(
@@ -102,7 +129,12 @@ def set_profile(
 @click.argument("name", shell_complete=profiles)
 @pass_session
 def use(session: Session, name: str) -> None:
-    """Make a profile the default one."""
+    """Make a profile the default one. It is used where neither --profile nor DAGY_PROFILE names another.
+
+    \b
+    Examples:
+      dagy config use dev
+    """
     from dagy.config import set_default_profile
 
     set_default_profile(name)
@@ -114,7 +146,13 @@ def use(session: Session, name: str) -> None:
 @change_options
 @pass_session
 def delete(session: Session, name: str, consent: Consent) -> None:
-    """Forget a profile and its API key. The stage it points to stays."""
+    """Forget a profile and its API key. The stage it points to stays, and so does the key until it is revoked.
+
+    \b
+    Examples:
+      dagy config delete staging --dry-run
+      dagy config delete staging --yes
+    """
     from dagy.config import delete_profile, resolve_profile
 
     if consent.is_dry_run:

@@ -20,7 +20,15 @@ deployments = Group("deployments", help="Deployments: what can be run, and when.
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Deployments per request.")
 @pass_session
 def list_deployments(session: Session, flow: str | None, limit: int) -> None:
-    """List all deployments."""
+    """List all deployments.
+
+    One row for each, paused ones included, page by page until the last.
+
+    \b
+    Examples:
+      dagy deployments list
+      dagy deployments list --flow daily_etl --format json
+    """
     found = session.client.iter_deployments(page=limit, flow_name=flow)
     session.out.items((msgspec.to_builtins(deployment) for deployment in found), COLUMNS)
 
@@ -29,7 +37,15 @@ def list_deployments(session: Session, flow: str | None, limit: int) -> None:
 @click.argument("name", shell_complete=completing.deployments)
 @pass_session
 def show(session: Session, name: str) -> None:
-    """Show a deployment: its settings and when it fires next."""
+    """Show a deployment: its settings and when it fires next.
+
+    Times are UTC; a schedule fires by the clocks of its own zone.
+
+    \b
+    Examples:
+      dagy deployments show my-etl
+      dagy deployments show my-etl --json
+    """
     session.out.item(msgspec.to_builtins(session.client.get_deployment(name)))
 
 
@@ -38,7 +54,15 @@ def show(session: Session, name: str) -> None:
 @change_options
 @pass_session
 def pause(session: Session, name: str, consent: Consent) -> None:
-    """Stop the schedule from firing. Runs asked for by hand still start."""
+    """Stop the schedule from firing. Runs asked for by hand still start.
+
+    Runs that have started go on; what would have fired meanwhile is not made up for.
+
+    \b
+    Examples:
+      dagy deployments pause my-etl
+      dagy deployments pause my-etl --profile prod --yes
+    """
     _set_status(session, name, "PAUSED", consent)
 
 
@@ -47,7 +71,14 @@ def pause(session: Session, name: str, consent: Consent) -> None:
 @change_options
 @pass_session
 def resume(session: Session, name: str, consent: Consent) -> None:
-    """Let the schedule fire again."""
+    """Let the schedule fire again.
+
+    It fires at its next time; what was missed while it was paused is not made up for.
+
+    \b
+    Examples:
+      dagy deployments resume my-etl
+    """
     _set_status(session, name, "ACTIVE", consent)
 
 
@@ -56,7 +87,15 @@ def resume(session: Session, name: str, consent: Consent) -> None:
 @change_options
 @pass_session
 def delete(session: Session, name: str, consent: Consent) -> None:
-    """Delete a deployment and its schedule. The flow and past runs stay."""
+    """Delete a deployment and its schedule. The flow and past runs stay.
+
+    Runs that have started go on to their end.
+
+    \b
+    Examples:
+      dagy deployments delete my-etl --dry-run
+      dagy deployments delete my-etl --yes
+    """
     if consent.is_dry_run:
         found = session.client.get_deployment(name)
         session.out.dry_run({"name": found.name, "deleted": False}, f"Would delete {found.name}")

@@ -21,7 +21,16 @@ flows = Group("flows", help="Flows registered in a stage.")
 @click.option("--namespace", metavar="PATH", help="Only this namespace and what lies below it.")
 @pass_session
 def list_flows(session: Session, limit: int, most: int | None, namespace: str | None) -> None:
-    """List all flow versions, page by page until the last."""
+    """List all flow versions, page by page until the last.
+
+    --limit says how many are asked for at once; it is no end of the list, --max is.
+
+    \b
+    Examples:
+      dagy flows list
+      dagy flows list --profile staging --namespace data/ingestion
+      dagy flows list --format csv
+    """
     found = session.client.iter_flows(page=limit, namespace=namespace)
     session.out.items((msgspec.to_builtins(flow) for flow in islice(found, most)), COLUMNS)
 
@@ -30,7 +39,15 @@ def list_flows(session: Session, limit: int, most: int | None, namespace: str | 
 @click.argument("flow", metavar="NAME[:VERSION]")
 @pass_session
 def show(session: Session, flow: str) -> None:
-    """Show a flow version; without one, the version registered last."""
+    """Show a flow version; without one, the version registered last.
+
+    That is: its parameters, its tasks, and the artifact a run of it uses.
+
+    \b
+    Examples:
+      dagy flows show daily_etl
+      dagy flows show daily_etl:1.2.0 --json
+    """
     name, _, version = flow.partition(":")
     client = session.client
     found = client.get_flow(name, version) if version else client.get_latest_flow(name)

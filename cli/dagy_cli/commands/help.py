@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
+from dagy_cli.environment import VARIABLES
 from dagy_cli.exit_codes import MEANINGS
 from dagy_cli.lazy import Group
+from dagy_cli.output import Row
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
@@ -18,6 +22,33 @@ def help_topics() -> None:
 @help_topics.command("exit-codes", cls=Command)
 @pass_session
 def exit_codes(session: Session) -> None:
-    """What the exit code of a command says."""
+    """What the exit code of a command says. Numbers never change their meaning.
+
+    \b
+    Examples:
+      dagy help exit-codes
+      dagy help exit-codes --json
+    """
     rows = [{"code": int(code), "name": code.name, "meaning": meaning} for code, meaning in MEANINGS.items()]
     session.out.items(rows, ["code", "name", "meaning"], text=lambda row: f"{row['code']:>3}  {row['meaning']}")
+
+
+@help_topics.command("environment", cls=Command)
+@pass_session
+def environment(session: Session) -> None:
+    """The variables that commands listen to. An option on the line always wins over them.
+
+    What they come to now, and where each value is from, is told by `dagy config show --origin`.
+
+    \b
+    Examples:
+      dagy help environment
+    """
+    rows = [asdict(variable) for variable in VARIABLES]
+    width = max(len(variable.name) for variable in VARIABLES)
+    session.out.items(rows, ["name", "meaning", "default"], text=lambda row: _line(row, width))
+
+
+def _line(row: Row, width: int) -> str:
+    default = f"  [default: {row['default']}]" if row["default"] else ""
+    return f"{row['name']:<{width}}  {row['meaning']}{default}"

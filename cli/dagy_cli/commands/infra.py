@@ -36,7 +36,17 @@ def _place_options(function: F) -> F:
 @change_options
 @pass_session
 def deploy(session: Session, stage: str | None, region: str | None, sizes: str | None, consent: Consent) -> None:
-    """Create a stage or bring it up to date, and make a profile for it. A repeat changes nothing."""
+    """Create a stage or bring it up to date, and make a profile for it. A repeat changes nothing.
+
+    It builds the Lambda zips, bootstraps account and region for the CDK when nobody has yet, and deploys the two stacks
+    of the stage with your AWS credentials. Flows and runs that are there stay. Stages other than dev are asked about.
+
+    \b
+    Examples:
+      dagy infra deploy --stage dev
+      dagy infra deploy --stage prod --region eu-west-1 --dry-run
+      dagy infra deploy --stage dev --sizes nano,micro,small,medium
+    """
     from dagy.config import write_profile
     from dagy_infra import provision
 
@@ -64,7 +74,14 @@ def deploy(session: Session, stage: str | None, region: str | None, sizes: str |
 @_sizes_option
 @pass_session
 def diff(session: Session, stage: str | None, region: str | None, sizes: str | None) -> None:
-    """Show what a deploy would change."""
+    """Show what a deploy would change.
+
+    Nothing is deployed, in the words of `cdk diff`. It needs AWS credentials that may read the stage's stacks.
+
+    \b
+    Examples:
+      dagy infra diff --stage prod
+    """
     from dagy_infra import provision
 
     place = _sized(place_of(session, stage, region), sizes)
@@ -77,7 +94,14 @@ def diff(session: Session, stage: str | None, region: str | None, sizes: str | N
 @click.option("--sizes", metavar="SIZES", help=f"{_SIZES_HELP}  [default: all six]")
 @pass_session
 def synth(session: Session, stage: str | None, region: str | None, sizes: str | None) -> None:
-    """Write the CloudFormation templates and say where they are. Needs no AWS credentials."""
+    """Write the CloudFormation templates and say where they are. Needs no AWS credentials.
+
+    Nothing is deployed: the folder is what `cdk deploy --app` takes, or whoever reviews it.
+
+    \b
+    Examples:
+      dagy infra synth --stage prod
+    """
     from dagy_infra import provision
 
     place = place_of(session, stage, region)
@@ -91,7 +115,15 @@ def synth(session: Session, stage: str | None, region: str | None, sizes: str | 
 @_place_options
 @pass_session
 def status(session: Session, stage: str | None, region: str | None) -> None:
-    """Show how the stacks of a stage are."""
+    """Show how the stacks of a stage are.
+
+    Asks CloudFormation with your AWS credentials; the stage's own API is not asked.
+
+    \b
+    Examples:
+      dagy infra status --stage dev
+      dagy infra status --stage prod --json
+    """
     from dagy_infra import provision
 
     place = place_of(session, stage, region)
@@ -105,7 +137,15 @@ def status(session: Session, stage: str | None, region: str | None) -> None:
 @_place_options
 @pass_session
 def outputs(session: Session, stage: str | None, region: str | None) -> None:
-    """Show where everything of a stage is."""
+    """Show where everything of a stage is.
+
+    These are the outputs of its stacks: the API's URL, the bucket, the table and more.
+
+    \b
+    Examples:
+      dagy infra outputs --stage dev
+      dagy infra outputs --stage dev --format yaml
+    """
     from dagy_infra import provision
 
     session.out.item(provision.outputs(place_of(session, stage, region)))
@@ -121,7 +161,13 @@ def outputs(session: Session, stage: str | None, region: str | None) -> None:
 def destroy(session: Session, stage: str | None, region: str | None, delete_data: bool, consent: Consent) -> None:
     """Delete a stage's functions, API and schedules. Its bucket and table stay, unless told otherwise.
 
-    With --delete-data they go too, after the stage's name was typed; --yes does not type it.
+    With --delete-data they go too, after the stage's name was typed; --yes does not type it. Stages that are protected
+    keep their data whatever is asked.
+
+    \b
+    Examples:
+      dagy infra destroy --stage dev --dry-run
+      dagy infra destroy --stage dev --yes
     """
     from dagy_infra import provision, teardown
 

@@ -76,7 +76,15 @@ def create(
 @keys.command("list", cls=Command)
 @pass_session
 def list_keys(session: Session) -> None:
-    """List all keys, newest first, revoked ones included."""
+    """List all keys, newest first, revoked ones included.
+
+    What a key is for, whose it is and until when it lives; never the key itself, which nobody has but its owner.
+
+    \b
+    Examples:
+      dagy keys list
+      dagy keys list --format csv
+    """
     session.out.items((msgspec.to_builtins(key) for key in session.client.iter_keys()), COLUMNS)
 
 
@@ -85,7 +93,15 @@ def list_keys(session: Session) -> None:
 @change_options
 @pass_session
 def revoke(session: Session, key_id: str, consent: Consent) -> None:
-    """Make a key worthless, for ever."""
+    """Make a key worthless, for ever.
+
+    Whoever uses it is refused from then on. The key stays in the list as revoked.
+
+    \b
+    Examples:
+      dagy keys revoke 3f9a1c2b --dry-run
+      dagy keys revoke 3f9a1c2b --yes
+    """
     if consent.is_dry_run:
         found = next((key for key in session.client.iter_keys() if key.id == key_id), None)
         if found is None:

@@ -26,7 +26,16 @@ local = Group("local", help="The local cloud: AWS emulated on this machine.")
 @click.option("--iam", is_flag=True, help="Enforce IAM policies, as AWS does.")
 @pass_session
 def start(session: Session, port: int | None, iam: bool) -> None:
-    """Start it, provision stage `local` in it, and make profile `local`. A repeat deploys only what changed."""
+    """Start it, provision stage `local` in it, and make profile `local`. A repeat deploys only what changed.
+
+    It goes on in the background, without Docker and without an AWS account. The first start takes a minute or two,
+    because it makes an environment for the emulator.
+
+    \b
+    Examples:
+      dagy local start
+      dagy local start --port 4566 --iam
+    """
     cloud = _cloud(port, iam)
     status = cloud.start(session.out.remark, progress=session.out.detail)
     session.out.item(_shown(status), text=_told(status))
@@ -36,7 +45,14 @@ def start(session: Session, port: int | None, iam: bool) -> None:
 @local.command("stop", cls=Command)
 @pass_session
 def stop(session: Session) -> None:
-    """Stop it. What is deployed and what has run is there again at the next start."""
+    """Stop it. What is deployed and what has run is there again at the next start.
+
+    Runs that are under way stop, and go on a minute after the next start.
+
+    \b
+    Examples:
+      dagy local stop
+    """
     was_running = _cloud().stop(session.out.remark)
     session.out.item({"stopped": was_running}, text="Stopped" if was_running else "The local cloud was not running")
 
@@ -44,7 +60,15 @@ def stop(session: Session) -> None:
 @local.command("status", cls=Command)
 @pass_session
 def status(session: Session) -> None:
-    """Say whether it runs, and where."""
+    """Say whether it runs, and where.
+
+    That it does not run is an answer too, with exit code 0.
+
+    \b
+    Examples:
+      dagy local status
+      dagy local status --json
+    """
     found = _cloud().status()
     if found is None:
         session.out.item({"running": False}, text="The local cloud does not run. Start it: dagy local start")
@@ -56,7 +80,15 @@ def status(session: Session) -> None:
 @change_options
 @pass_session
 def reset(session: Session, consent: Consent) -> None:
-    """Delete everything in it: flows, deployments, runs. If it was running, it starts afresh."""
+    """Delete everything in it: flows, deployments, runs. If it was running, it starts afresh.
+
+    Records of runs on this machine (`dagy runs list`) are no part of it and stay.
+
+    \b
+    Examples:
+      dagy local reset --dry-run
+      dagy local reset --yes
+    """
     cloud = _cloud()
     if consent.is_dry_run:
         is_running = cloud.status() is not None
@@ -73,7 +105,15 @@ def reset(session: Session, consent: Consent) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines are written, until Ctrl+C.")
 @pass_session
 def logs(session: Session, lines: int, follow: bool) -> None:
-    """Show what the emulator and the functions in it have written."""
+    """Show what the emulator and the functions in it have written.
+
+    That is the emulator's own log, for when something is wrong with it; what a run wrote is in `dagy logs --remote`.
+
+    \b
+    Examples:
+      dagy local logs --lines 200
+      dagy local logs --follow
+    """
     log = _cloud().log
     for line in _last_lines(log, lines):
         session.out.answer(line)

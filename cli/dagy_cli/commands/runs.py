@@ -59,7 +59,16 @@ def list_runs(
 @run_options
 @pass_session
 def show(session: Session, run_id: str | None, last: bool, place: str | None) -> None:
-    """Show a run and its tasks."""
+    """Show a run and its tasks: states, attempts, durations, and why it failed.
+
+    A run of this machine is looked for first, then one of the stage. Ids may be shortened to eight characters or more.
+
+    \b
+    Examples:
+      dagy runs show daily_etl-20260304
+      dagy runs show --last
+      dagy runs show --remote --last --format json
+    """
     located = locate(session, run_id, last=last, place=place)
     run = located.runs.show(located.run_id)
     session.out.item(run, text=run_text(run, session.out.table))
@@ -70,7 +79,15 @@ def show(session: Session, run_id: str | None, last: bool, place: str | None) ->
 @change_options
 @pass_session
 def cancel(session: Session, run_id: str | None, last: bool, place: str | None, consent: Consent) -> None:
-    """Cancel a run of the stage. What it has finished stays; what is running is stopped within seconds."""
+    """Cancel a run of the stage. What it has finished stays; what is running is stopped within seconds.
+
+    A run that has ended already is left as it is. A run of this machine is cancelled where it runs, with Ctrl+C.
+
+    \b
+    Examples:
+      dagy runs cancel daily_etl-20260304T120000Z-a1b2c3
+      dagy runs cancel --last --yes
+    """
     located = _remote(locate(session, run_id, last=last, place=place or "remote"), "cancel it where it runs: Ctrl+C")
     before = session.client.get_run(located.run_id)
     if before.status in FINAL_NAMES:
@@ -94,7 +111,15 @@ def cancel(session: Session, run_id: str | None, last: bool, place: str | None, 
 @click.option("--limit", type=click.IntRange(1), help="At most so many.  [default: all]")
 @pass_session
 def events(session: Session, run_id: str | None, last: bool, place: str | None, limit: int | None) -> None:
-    """What happened in a run of the stage, oldest first."""
+    """What happened in a run of the stage, oldest first.
+
+    Events are the engine's: started, attempts, ends. What tasks wrote is in `dagy logs`.
+
+    \b
+    Examples:
+      dagy runs events --last
+      dagy runs events daily_etl-20260304T120000Z-a1b2c3 --format jsonl
+    """
     located = _remote(locate(session, run_id, last=last, place=place or "remote"), "see its log: dagy logs")
     found: list[dict[str, object]] = []
     after: str | None = None
@@ -118,6 +143,12 @@ def result(
     """What a run's flow returned, or one of its tasks, as JSON.
 
     A result that is no JSON, or too large for an answer, can be saved with --output.
+
+    \b
+    Examples:
+      dagy runs result --last
+      dagy runs result --last --task extract-1
+      dagy runs result daily_etl-20260304 --remote --output rows.parquet
     """
     located = locate(session, run_id, last=last, place=place)
     value = located.runs.result(located.run_id, task)
