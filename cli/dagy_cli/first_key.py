@@ -48,6 +48,8 @@ class Minted:
             stage=self.manifest.stage,
             region=self.manifest.region,
             endpoint_url=self.endpoint_url,
+            issuer=self.manifest.issuer,
+            client_id=self.manifest.client_id,
             api_key=self.key["key"],
         )
         return name

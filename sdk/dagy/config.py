@@ -2,16 +2,18 @@
 
 The profile is the one named by the caller (`--profile`), else by `DAGY_PROFILE`, else by `default_profile`, else the
 first in the alphabet. Its API is the one in `DAGY_API_URL`, else its own `api_url`; without either, everything
-is local.
+is local. `dagy.explain` tells all of it, with where each value comes from.
 
 Reading never changes the file. Writing is atomic, one writer at a time, and keeps fields it does not know.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
@@ -19,16 +21,19 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dagy.core.errors import InvalidInput, NotFound
+from dagy.core.errors import Conflict, InvalidInput, NotFound
 from dagy.credentials import forget_api_key, save_api_key
 from dagy.local.paths import local_dir
 from dagy.private_files import locked, read_private, write_private
 
+DEFAULT_APP_URL: Final = "https://dagy.io"
 DEFAULT_TABLE_FORMAT: Final = "heavy_grid"
 DEFAULT_REGION: Final = "us-east-1"
 FILE_VERSION: Final = 1
 PRODUCTION: Final = ("prod", "production")
 _NAME: Final = re.compile(r"[A-Za-z0-9-]+")
+_HOST: Final = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*\.?")
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Profile:
     """One environment. `name` None: no profile exists, and nothing is known but defaults.
 
     `endpoint_url` is set when AWS itself is elsewhere: the local cloud. `confirm` says whether commands that change the
-    stage ask first; None leaves it to the names.
+    stage ask first; None leaves it to the names. `issuer` and `client_id` say who signs users in, when `dagy login` may
+    exchange a code for a token itself.
     """
 
     name: str | None = None
@@ -47,6 +53,8 @@ class Profile:
     region: str | None = None
     endpoint_url: str | None = None
     confirm: bool | None = None
+    issuer: str | None = None
+    client_id: str | None = None
     last_updated: str | None = None
 
     @property
@@ -66,15 +74,6 @@ class Config:
 
     default_profile: str | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A value in force, and where it comes from, for `dagy config show --origin`."""
-
-    name: str
-    value: str | bool | None
-    origin: str
 
 
 def config_path() -> Path:
@@ -97,14 +96,19 @@ def resolve_profile(name: str | None = None, *, environ: Mapping[str, str] = os.
 
     Raises: NotFound for a name that does not exist; InvalidInput for a file that cannot be read.
     """
-    config = read_config()
-    chosen, _ = _chosen_name(config, name, environ)
+    return choose_profile(read_config(), name, environ=environ)[0]
+
+
+def choose_profile(
+    config: Config, name: str | None = None, *, environ: Mapping[str, str] = os.environ
+) -> tuple[Profile, str]:
+    """The profile in force, and what made it that. Raises: NotFound."""
+    chosen, reason = _chosen_name(config, name, environ)
     if chosen is None:
-        return Profile()
+        return Profile(), reason
     if chosen not in config.profiles:
-        known = ", ".join(sorted(config.profiles)) or "none yet"
-        raise NotFound("profile", chosen, f"Profiles: {known}. Make one with: dagy config")
-    return config.profiles[chosen]
+        raise _unknown(chosen, config.profiles)
+    return config.profiles[chosen], reason
 
 
 def resolve_api_url(profile: Profile, *, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -112,33 +116,16 @@ def resolve_api_url(profile: Profile, *, environ: Mapping[str, str] = os.environ
     return environ.get("DAGY_API_URL") or profile.api_url
 
 
+def resolve_app_url(profile: Profile, *, environ: Mapping[str, str] = os.environ) -> str:
+    """Where people sign in."""
+    return environ.get("DAGY_APP_URL") or profile.app_url or DEFAULT_APP_URL
+
+
 def resolve_region(profile: Profile, *, environ: Mapping[str, str] = os.environ) -> str:
     """The region of the profile's stage; without one, the shell's. The profile wins because the shell's region is set
     for whatever else the shell is used for, while a stage is in one region only.
     """
     return profile.region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
-
-
-def explain(name: str | None = None, *, environ: Mapping[str, str] = os.environ) -> list[Setting]:
-    """Every setting in force and where it comes from. Raises what `resolve_profile` raises."""
-    profile = resolve_profile(name, environ=environ)
-    _, origin = _chosen_name(read_config(), name, environ)
-    file = str(config_path())
-    settings = [Setting("profile", profile.name, origin)]
-    for key in SETTABLE:
-        value = getattr(profile, key)
-        is_default = value is None or (key == "table_format" and value == DEFAULT_TABLE_FORMAT)
-        settings.append(Setting(key, value, "default" if is_default else file))
-    overrides = {"api_url": "DAGY_API_URL", "app_url": "DAGY_APP_URL"}
-    settings = [
-        Setting(s.name, environ[overrides[s.name]], overrides[s.name]) if environ.get(overrides.get(s.name, "")) else s
-        for s in settings
-    ]
-    is_set = "DAGY_LOCAL_DIR" in environ
-    settings.append(Setting("local_dir", str(local_dir()), "DAGY_LOCAL_DIR" if is_set else "default"))
-    bucket = environ.get("DAGY_ARTIFACT_BUCKET")
-    settings.append(Setting("artifact_bucket", bucket, "DAGY_ARTIFACT_BUCKET" if bucket else "found when deploying"))
-    return settings
 
 
 def _chosen_name(config: Config, name: str | None, environ: Mapping[str, str]) -> tuple[str | None, str]:
@@ -166,16 +153,20 @@ def write_profile(
     region: str | None = None,
     endpoint_url: str | None = None,
     confirm: bool | None = None,
+    issuer: str | None = None,
+    client_id: str | None = None,
     api_key: str | None = None,
     is_default: bool = False,
+    exists: bool | None = None,
 ) -> Profile:
     """Create the profile or change the fields given; the others stay. The first profile becomes the default one.
+    `exists` is what the caller takes for granted about the profile.
 
     The API key goes to the credentials file, bound to the profile's API. A file that cannot be read is set aside
-    first, as `config.bak-<timestamp>.yaml`. A repeat changes only `last_updated`.
+    first, as `config.bak-<timestamp>.yaml`, with a warning. A repeat changes only `last_updated`.
 
-    Raises: InvalidInput for a name or URL that cannot be, or a key of a profile without an API; nothing is written
-    then.
+    Raises: InvalidInput for a name or URL that cannot be, or a key of a profile without an API; Conflict for a profile
+    that exists and should not, NotFound for one that should; nothing is written then.
     """
     given: dict[str, str | bool | None] = {
         "api_url": api_url,
@@ -185,12 +176,18 @@ def write_profile(
         "region": region,
         "endpoint_url": endpoint_url,
         "confirm": confirm,
+        "issuer": issuer,
+        "client_id": client_id,
     }
     checked_profile_name(name)
-    for key in ("api_url", "app_url", "endpoint_url"):
+    for key in ("api_url", "app_url", "endpoint_url", "issuer"):
         if given[key] is not None:
             checked_url(str(given[key]))
     with _editing(sets_aside=True) as raw:
+        if exists is False and name in raw["profiles"]:
+            raise Conflict(f"Profile '{name}' exists", "Change it with: dagy config")
+        if exists is True and name not in raw["profiles"]:
+            raise _unknown(name, raw["profiles"])
         stored = raw["profiles"].setdefault(name, {})
         stored.update({key: value for key, value in given.items() if value is not None})
         url_of_key = stored.get("api_url")
@@ -201,14 +198,14 @@ def write_profile(
             raw["default_profile"] = name
     if api_key is not None:
         save_api_key(name, api_key, api_url=url_of_key)
-    return read_config().profiles[name]
+    return _profile(name, stored)
 
 
 def set_default_profile(name: str) -> None:
     """Raises: NotFound."""
     with _editing() as raw:
         if name not in raw["profiles"]:
-            raise NotFound("profile", name)
+            raise _unknown(name, raw["profiles"])
         raw["default_profile"] = name
 
 
@@ -216,7 +213,7 @@ def delete_profile(name: str) -> None:
     """Forget the profile and its API key. Raises: NotFound."""
     with _editing() as raw:
         if name not in raw["profiles"]:
-            raise NotFound("profile", name)
+            raise _unknown(name, raw["profiles"])
         del raw["profiles"][name]
         if raw.get("default_profile") == name:
             del raw["default_profile"]
@@ -232,12 +229,22 @@ def checked_profile_name(name: str) -> str:
 def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
-        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", url)
+        _ = parts.port
+        is_valid = parts.scheme in ("http", "https") and _is_host(parts.hostname or "")
     except ValueError:
         is_valid = False
-    if not is_valid:
+    if not is_valid or not url.isprintable() or " " in url:
         raise InvalidInput(f"Invalid URL {url!r}", "A URL starts with http:// or https:// and names a host.")
     return url
+
+
+def _is_host(text: str) -> bool:
+    return bool(_HOST.fullmatch(text)) if ":" not in text else bool(ipaddress.IPv6Address(text))
+
+
+def _unknown(name: str, profiles: Iterable[str]) -> NotFound:
+    known = ", ".join(sorted(profiles)) or "none yet"
+    return NotFound("profile", name, f"Profiles: {known}. Make one with: dagy config")
 
 
 @contextmanager
@@ -250,16 +257,19 @@ def _editing(*, sets_aside: bool = False) -> Iterator[dict[str, Any]]:
         try:
             raw = _read_raw(path)
             _checked(raw)
-        except InvalidInput:
+            unreadable = None
+        except InvalidInput as error:
             if not sets_aside:
                 raise
-            stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%fZ")
-            path.rename(path.with_name(f"config.bak-{stamp}.yaml"))
-            raw = {}
+            raw, unreadable = {}, error
         raw.setdefault("version", FILE_VERSION)
         if not raw.get("profiles"):
             raw["profiles"] = {}
         yield raw
+        if unreadable is not None:
+            stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%fZ")
+            aside = path.rename(path.with_name(f"config.bak-{stamp}.yaml"))
+            _log.warning("%s; it is %s now", unreadable, aside)
 
         import yaml  # a lazy door: `import dagy` must not pay for it
 

@@ -48,6 +48,35 @@ def read_credentials() -> Credentials:
     return _checked(_read_raw())
 
 
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The token that goes with requests. `source` is the variable that holds it, `profile` for a profile's API key, or
+    `sign-in`. Only a sign-in tells when it expires and whose it is.
+    """
+
+    token: str = field(repr=False)
+    source: str
+    expires_at: float = 0
+    user_email: str = ""
+
+    @property
+    def key_id(self) -> str | None:
+        """The public part of an API key."""
+        parts = self.token.split("_", 2)
+        return parts[1] if len(parts) == 3 and parts[0] == "dgy" else None
+
+    @property
+    def label(self) -> str:
+        """What it is, without what it opens."""
+        return f"API key {self.key_id}" if self.key_id else self.user_email or "token"
+
+    def check_fresh(self, profile: str | None, *, now: float) -> None:
+        """Raises: TokenExpiredError, which says how to get another."""
+        if self.expires_at and self.expires_at <= now:
+            expired_at = datetime.fromtimestamp(self.expires_at, timezone.utc)
+            raise TokenExpiredError(expired_at.strftime("%Y-%m-%dT%H:%M:%SZ"), profile)
+
+
 def resolve_token(
     profile: str | None = None,
     *,
@@ -57,21 +86,31 @@ def resolve_token(
 ) -> str | None:
     """The token to send to the API at `api_url` for this profile; None means to ask without one.
 
-    Raises: Unauthenticated when what is stored is for other hosts; TokenExpiredError when the only one there is has
-    expired; InvalidInput for a file that cannot be read.
+    Raises: TokenExpiredError when the only one there is has expired, and what `find_credential` raises.
     """
-    given = environ.get("DAGY_API_KEY") or environ.get("DAGY_TOKEN")
-    if given:
-        return given
-    stored, origin = read_credentials(), origin_of(api_url)
+    found = find_credential(profile, api_url=api_url, environ=environ)
+    if found is None:
+        return None
+    found.check_fresh(profile, now=now())
+    return found.token
+
+
+def find_credential(
+    profile: str | None = None, *, api_url: str | None, environ: Mapping[str, str] = os.environ
+) -> Credential | None:
+    """The credential for the API at `api_url`, expired or not; without an API, the one that its own API would get.
+
+    Raises: Unauthenticated when what is stored is for other hosts; InvalidInput for a file that cannot be read.
+    """
+    for variable in ("DAGY_API_KEY", "DAGY_TOKEN"):
+        if environ.get(variable):
+            return Credential(environ[variable], variable)
+    stored, origin = read_credentials(), origin_of(api_url) if api_url is not None else None
     key = stored.api_keys.get(profile) if profile is not None else None
-    if key is not None and stored.key_origins.get(str(profile)) == origin:
-        return key
-    if stored.access_token and stored.origin == origin:
-        if stored.expires_at and stored.expires_at <= now():
-            expired_at = datetime.fromtimestamp(stored.expires_at, timezone.utc)
-            raise TokenExpiredError(expired_at.strftime("%Y-%m-%dT%H:%M:%SZ"), profile)
-        return stored.access_token
+    if key is not None and (api_url is None or stored.key_origins.get(str(profile)) == origin):
+        return Credential(key, "profile")
+    if stored.access_token and (api_url is None or stored.origin == origin):
+        return Credential(stored.access_token, "sign-in", stored.expires_at, stored.user_email)
     if key is not None:
         raise _elsewhere(f"The API key of profile '{profile}'", stored.key_origins.get(str(profile)), origin, environ)
     if stored.access_token:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import logging
 import os
 import stat
@@ -10,8 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-_log = logging.getLogger(__name__)
+_HALF: Final = ".half"
+_log: Final = logging.getLogger(__name__)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -19,7 +22,7 @@ def write_private(path: Path, text: str) -> None:
     is there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600 from the start
+    descriptor, temporary = tempfile.mkstemp(_HALF, f".{path.name}-", path.parent)  # mode 0600 from the start
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
@@ -49,8 +52,12 @@ def read_private(path: Path) -> str | None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the only right to change `path`, until the block ends. Others wait. The lock file beside it stays."""
+    """Hold the only right to change `path`, until the block ends. Others wait. The lock file beside it stays; what a
+    writer that was killed has left behind goes, it may hold a secret.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in path.parent.glob(f".{glob.escape(path.name)}-*{_HALF}"):
+            left.unlink(missing_ok=True)
         yield

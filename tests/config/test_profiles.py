@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from dagy.config import (
     Profile,
     delete_profile,
-    explain,
     read_config,
     resolve_api_url,
+    resolve_app_url,
     resolve_profile,
     resolve_region,
     set_default_profile,
     write_profile,
 )
-from dagy.core.errors import DagyError, InvalidInput, NotFound, Unauthenticated
-from dagy.credentials import read_credentials, resolve_token
+from dagy.core.errors import Conflict, DagyError, InvalidInput, NotFound, Unauthenticated
+from dagy.credentials import read_credentials, resolve_token, save_api_key
 
 TWO = """\
 version: 1
@@ -87,6 +87,20 @@ def test_the_api_url_in_the_environment_wins_over_the_profile(home: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    "profile, environ, app_url",
+    [
+        pytest.param("dev", {"DAGY_APP_URL": "https://x.example"}, "https://x.example", id="DAGY_APP_URL"),
+        pytest.param("dev", {}, "https://dev.dagy.io", id="the profile's"),
+        pytest.param("prod", {}, "https://dagy.io", id="else https://dagy.io"),
+    ],
+)
+def test_where_people_sign_in(home: Path, profile: str, environ: dict[str, str], app_url: str) -> None:
+    write(home, TWO)
+
+    assert resolve_app_url(resolve_profile(profile), environ=environ) == app_url
+
+
+@pytest.mark.parametrize(
     "profile, environ, region",
     [
         pytest.param("prod", {"AWS_REGION": "us-west-2"}, "eu-west-1", id="a stage's region wins over the shell's"),
@@ -107,17 +121,6 @@ def test_a_profile_that_does_not_exist_is_refused_with_those_that_do(home: Path)
     with pytest.raises(NotFound, match="Profile not found: staging") as caught:
         resolve_profile("staging")
     assert "dev, prod" in str(caught.value.hint)
-
-
-def test_every_value_tells_its_origin(home: Path) -> None:
-    path = write(home, TWO)
-
-    origins = {s.name: (s.value, s.origin) for s in explain("prod", environ={"DAGY_API_URL": "http://127.0.0.1:1"})}
-
-    assert origins["profile"] == ("prod", "--profile")
-    assert origins["api_url"] == ("http://127.0.0.1:1", "DAGY_API_URL")
-    assert origins["region"] == ("eu-west-1", str(path))
-    assert origins["app_url"] == (None, "default")
 
 
 def test_the_first_profile_becomes_the_default_and_the_file_is_private(home: Path) -> None:
@@ -181,12 +184,26 @@ def test_a_profile_can_be_forgotten_with_its_key() -> None:
         pytest.param("dev", "https://", id="a URL without a host"),
         pytest.param("dev", "ftp://a.example", id="a URL of another scheme"),
         pytest.param("dev", "https://[::1", id="a URL with half an address"),
+        pytest.param("dev", "https://a..example", id="a host with an empty label"),
+        pytest.param("dev", "https://a.example:x", id="a port that is none"),
+        pytest.param("dev", "https://a.example/\x1b[31m", id="a URL that colours the terminal"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(home: Path, name: str, url: str) -> None:
     with pytest.raises(InvalidInput):
         write_profile(name, api_url=url)
     assert not (home / "config.yaml").exists()
+
+
+def test_what_a_caller_takes_for_granted_is_checked_where_it_is_written() -> None:
+    with pytest.raises(NotFound, match="Profile not found: dev"):
+        write_profile("dev", stage="dev", exists=True)
+    write_profile("dev", stage="dev", exists=False)
+    with pytest.raises(Conflict, match="Profile 'dev' exists"):
+        write_profile("dev", stage="other", exists=False)
+    write_profile("dev", region="eu-west-1", exists=True)
+
+    assert (resolve_profile().stage, resolve_profile().region) == ("dev", "eu-west-1")
 
 
 BROKEN = [
@@ -234,6 +251,32 @@ def test_writers_at_the_same_time_lose_nothing(home: Path) -> None:
             writer.kill()
 
     assert set(read_config().profiles) == {f"{word}-{n}" for word in "abc" for n in range(5)}
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new_one(home: Path) -> None:
+    program = """
+import dagy.config, itertools
+for n in itertools.count():
+    dagy.config.write_profile("a", stage=f"s-{n}", api_key=f"dgy_{n}", api_url="https://a.example")
+    print(n, flush=True)
+"""
+    for _ in range(10):
+        writer = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        try:
+            assert writer.stdout is not None
+            written = int(writer.stdout.readline())
+        finally:
+            writer.kill()
+            writer.communicate()
+
+        stage = str(resolve_profile("a").stage)
+        assert int(stage.removeprefix("s-")) >= written
+        assert resolve_token("a", api_url="https://a.example", environ={})
+    set_default_profile("a")
+    save_api_key("a", "dgy_last", api_url="https://a.example")
+    assert sorted(path.name for path in home.iterdir()) == [
+        ".config.yaml.lock", ".credentials.lock", "config.yaml", "credentials",
+    ]  # fmt: skip
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 
 import click
 
-from dagy.core.errors import DagyError
 from dagy_cli.changing import Consent, change_options
 from dagy_cli.completing import profiles
 from dagy_cli.lazy import Group
 from dagy_cli.session import Session, pass_session
-from dagy_cli.settings import Command
+from dagy_cli.settings import Command, settings_of
 
-TRIES = 3
 COLUMNS = ["name", "api_url", "stage", "region", "table_format", "last_updated", "default"]
 
 
@@ -23,14 +20,20 @@ COLUMNS = ["name", "api_url", "stage", "region", "table_format", "last_updated",
 def config(ctx: click.Context) -> None:
     """Profiles: which environment commands talk to.
 
-    Alone, it asks for a profile and writes it.
+    Alone, it asks: which profile to create, edit, delete or make the default one. Scripts use the commands below.
 
     \b
     Examples:
       dagy config
     """
-    if ctx.invoked_subcommand is None:
-        _ask()
+    if ctx.invoked_subcommand is not None:
+        return
+    settings = settings_of(ctx)
+    if settings.is_machine_read:
+        raise click.UsageError("dagy config alone asks questions; for scripts there are its commands.", ctx)
+    from dagy_cli.wizard import run_wizard
+
+    run_wizard(settings.profile)
 
 
 @config.command("show", cls=Command)
@@ -47,7 +50,7 @@ def show(session: Session, origin: bool) -> None:
       dagy config show
       dagy config show --origin --profile prod
     """
-    from dagy.config import explain
+    from dagy.explain import explain
 
     settings = explain(session.settings.profile)
     if origin:
@@ -86,6 +89,8 @@ def list_profiles(session: Session) -> None:
     default=None,
     help="Whether changing its stage asks for the profile's name.  [default: when one is named prod or production]",
 )
+@click.option("--issuer", metavar="URL", help="Who signs users in, when codes are exchanged for tokens.")
+@click.option("--client-id", metavar="ID", help="What this command line is called there.")
 @click.option("--default", "is_default", is_flag=True, help="Make it the default profile.")
 @pass_session
 def set_profile(
@@ -98,6 +103,8 @@ def set_profile(
     region: str | None,
     endpoint_url: str | None,
     confirm: bool | None,
+    issuer: str | None,
+    client_id: str | None,
     is_default: bool,
 ) -> None:
     """Create a profile, or change what is given of it. What is not given stays.
@@ -120,6 +127,8 @@ def set_profile(
         region=region,
         endpoint_url=endpoint_url,
         confirm=confirm,
+        issuer=issuer,
+        client_id=client_id,
         is_default=is_default,
     )
     session.out.item(asdict(profile), text="Configuration saved.")
@@ -162,34 +171,6 @@ def delete(session: Session, name: str, consent: Consent) -> None:
     consent.ask(f"Forget the profile {name} and its API key", destroys=True)
     delete_profile(name)
     session.out.item({"name": name, "deleted": True}, text=f"Deleted {name}")
-
-
-def _ask() -> None:
-    """Each question is asked a few times at most, and not at all when nobody can answer."""
-    from dagy.config import DEFAULT_TABLE_FORMAT, checked_profile_name, checked_url, read_config, write_profile
-
-    try:
-        is_first = not read_config().profiles
-    except DagyError as error:
-        click.echo(f"{error}\nIt will be set aside and a fresh one started.", err=True)
-        is_first = True
-    if is_first:
-        click.echo("No profiles found. Creating the first profile.")
-    name = _answer("Enter profile name", checked_profile_name)
-    url = _answer("Enter Dagy API URL", checked_url)
-    table_format = _answer("Table format", _known_format, default=DEFAULT_TABLE_FORMAT)
-    is_default = is_first or click.confirm("Make it the default profile?", default=False)
-    write_profile(name, api_url=url, table_format=table_format, is_default=is_default)
-    click.echo("Configuration saved.")
-
-
-def _answer(question: str, check: Callable[[str], str], *, default: str | None = None) -> str:
-    for _ in range(TRIES):
-        try:
-            return check(click.prompt(question, default=default, type=str))
-        except DagyError as error:
-            click.echo(f"{error}. {error.hint or ''}", err=True)
-    raise click.UsageError(f"No usable answer to '{question}' after {TRIES} tries; nothing was written.")
 
 
 def _known_format(name: str) -> str:

@@ -61,7 +61,15 @@ def deploy(session: Session, stage: str | None, region: str | None, sizes: str |
     session.out.remark(f"Deploying stage {stage} into {where}")
     manifest = provision.deploy(place, session.out.remark)
     profile = session.settings.profile or stage
-    write_profile(profile, api_url=manifest.api_url, app_url=manifest.app_url, stage=stage, region=place.aws.region)
+    write_profile(
+        profile,
+        api_url=manifest.api_url,
+        app_url=manifest.app_url,
+        stage=stage,
+        region=place.aws.region,
+        issuer=manifest.issuer,
+        client_id=manifest.client_id,
+    )
     text = (
         f"Stage {stage} is deployed\n  API      {manifest.api_url}\n  Bucket   {manifest.bucket}\n  Profile  {profile}"
     )
