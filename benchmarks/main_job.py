@@ -66,7 +66,7 @@ def start_up() -> dict[str, str]:
 
 
 def entry_points() -> dict[str, str]:
-    """From the unpacked zips, with nothing else to import from, as Lambda has them; boto3 is loaded by the first call."""
+    """From the unpacked zips, with nothing else to import from, as Lambda has them; the first call loads boto3."""
     figures = {}
     target = host_target()
     assets = build_assets(target, folder=ROOT / "build" / "lambda")
