@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from dagy.core.errors import APIError, RunFailed, WaitTimedOut
 from dagy.core.sizes import parse_execution_modes
+from dagy.core.states import Status
+from dagy_cli.following import Follower, following
 from dagy_cli.output import Output
 from dagy_cli.run_sources import RemoteRuns, log_text, row
 from dagy_cli.run_text import error_text
 from dagy_cli.session import Session
-from dagy_cli.watching import Ended, LeftOut, Patience, TaskChanged, Wrote, watch
+from dagy_cli.watching import Ended, LeftOut, Patience, Planned, Seen, TaskChanged, Wrote, watch
 
 if TYPE_CHECKING:
     from dagy.client.http import DagyClient
     from dagy.client.models import RunResponse, TaskRunResponse
-
-_COLORS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "SKIPPED": "yellow", "RUNNING": "blue"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def run_remotely(
         return
     if not session.settings.is_machine_read:
         session.out.answer(f"Run triggered: {started.run_id}")
-    ended = _stay(session.out, client, started.run_id, waiting)
+    ended = _stay(session.out, client, started.run_id, deployment, waiting)
     if session.settings.is_machine_read:
         session.out.item(RemoteRuns(client).show(ended.run_id))
     else:
@@ -77,19 +75,14 @@ def _parameters(client: DagyClient, deployment: str, texts: Mapping[str, str]) -
     return coerce_text(flow.parameters, texts)
 
 
-def _stay(out: Output, client: DagyClient, run_id: str, waiting: Waiting) -> RunResponse:
+def _stay(out: Output, client: DagyClient, run_id: str, deployment: str, waiting: Waiting) -> RunResponse:
+    events = watch(client, run_id, Patience(waiting.timeout_s), with_tasks=waiting.is_watched)
     try:
-        for seen in watch(client, run_id, Patience(waiting.timeout_s), with_tasks=waiting.is_watched):
-            match seen:
-                case TaskChanged(task):
-                    out.remark(_task_text(task))
-                case Wrote(line):
-                    out.remark(f"  {log_text(line)}")
-                case LeftOut(count, is_all):
-                    more = "" if is_all else " or more"
-                    out.remark(f"  … {count:,} lines{more} left out here. All of them: dagy logs {run_id} --remote")
-                case Ended(run):
-                    return run
+        with following(out, deployment) as follower:
+            for seen in events:
+                if isinstance(seen, Ended):
+                    return seen.run
+                _show(seen, out, follower, run_id)
     except KeyboardInterrupt:
         out.remark(f"\nThe run goes on. Stop it: dagy runs cancel {run_id} --remote")
         raise
@@ -102,14 +95,25 @@ def _stay(out: Output, client: DagyClient, run_id: str, waiting: Waiting) -> Run
     raise AssertionError("watching ends with the end of the run")
 
 
-def _task_text(task: TaskRunResponse) -> str:
-    at = (task.ended_at or task.started_at or "")[11:19]
-    status = click.style(f"{task.status:<9}", fg=_COLORS.get(task.status))
-    parts = [f"{at:<8} {status} {task.task_run_id}"]
-    if task.attempt > 1:
-        parts.append(f"attempt {task.attempt}")
-    if task.duration_s is not None:
-        parts.append(f"{task.duration_s:.2f}s")
-    if task.error is not None:
-        parts.append(error_text(task.error.error_type, task.error.message))
-    return "  ".join(parts)
+def _show(seen: Seen, out: Output, follower: Follower, run_id: str) -> None:
+    match seen:
+        case Planned(task_count):
+            follower.run_began(run_id, task_count=task_count, kept_count=0)
+        case TaskChanged(task):
+            _pass_on(task, follower)
+        case Wrote(line):
+            out.remark(f"  {log_text(line)}")
+        case LeftOut(count, is_all):
+            more = "" if is_all else " or more"
+            out.remark(f"  … {count:,} lines{more} left out here. All of them: dagy logs {run_id} --remote")
+
+
+def _pass_on(task: TaskRunResponse, follower: Follower) -> None:
+    follower.task_changed(
+        task.task_run_id,
+        Status(task.status),
+        attempt=task.attempt,
+        duration_s=task.duration_s,
+        message=error_text(task.error.error_type, task.error.message) if task.error else "",
+        at=(task.ended_at or task.started_at or "")[11:19],
+    )

@@ -54,7 +54,7 @@ def root() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code. Nothing escapes but the end of the process."""
-    color = False if os.environ.get("NO_COLOR") or "--no-color" in arguments else None
+    color = _color(arguments)
     ctx = click.Context(root, info_name="dagy")
     try:
         with root.make_context("dagy", list(arguments), color=color) as ctx:
@@ -69,6 +69,15 @@ def run(arguments: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:  # the root of the command line: see the module's first sentence
         return report(_lost_output() or error, _settings_in_force(error, ctx, arguments), color=color)
     return ExitCode.OK
+
+
+def _color(arguments: Sequence[str]) -> bool | None:
+    """None: colours for terminals only. The order is that of `dagy help environment`."""
+    if os.environ.get("NO_COLOR") or "--no-color" in arguments:
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return False if os.environ.get("CLICOLOR") == "0" else None
 
 
 def _lost_output() -> OutputLost | None:

@@ -23,6 +23,13 @@ FINAL_NAMES: Final = frozenset(status.value for status in FINAL)
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """So many tasks the run has, as far as is known yet."""
+
+    task_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskChanged:
     """A task is in another state than it was when last asked about, or in another attempt."""
 
@@ -51,7 +58,7 @@ class Ended:
     run: m.RunResponse
 
 
-Seen = TaskChanged | Wrote | LeftOut | Ended
+Seen = Planned | TaskChanged | Wrote | LeftOut | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +124,17 @@ def follow_log(
 
 
 def _changed(client: DagyClient, run_id: str, known: dict[str, tuple[str, int]]) -> list[Seen]:
-    """Tasks that are not as they were; `known` is brought up to date. Tasks that still wait are not news."""
+    """Tasks that are not as they were; `known` is brought up to date. Tasks that still wait are not news, but how many
+    there are is.
+    """
     changed: list[Seen] = []
+    count_before = len(known)
     for task in client.iter_task_runs(run_id):
         state = (task.status, task.attempt)
         if known.get(task.task_run_id, ("PENDING", 0)) != state:
             changed.append(TaskChanged(task))
         known[task.task_run_id] = state
-    return changed
+    return changed if len(known) == count_before else [Planned(len(known)), *changed]
 
 
 def _last_written(client: DagyClient, run_id: str, cursor: str | None, patience: Patience) -> Iterator[Seen]:

@@ -13,6 +13,7 @@ import click
 from dagy.core.errors import LocalExecutionError, RunFailed
 from dagy.core.states import Status
 from dagy_cli import completing
+from dagy_cli.following import Follower, following
 from dagy_cli.local_runs import run_row
 from dagy_cli.locating import place_options
 from dagy_cli.params import pairs
@@ -118,9 +119,13 @@ def _run_here(session: Session, target: str, texts: dict[str, str], *, max_worke
     from dagy.local import run_local
     from dagy.parameters import coerce_text, describe
 
-    flow = load_target(target)
-    values: dict[str, Any] = coerce_text(describe(flow.fn), texts)
-    _carry_out(session, lambda: run_local(flow, (), values, fail_fast=fail_fast, max_workers=max_workers))
+    def start(follower: Follower) -> LocalRunContext:
+        flow = load_target(target)
+        follower.tally.title = flow.name
+        values: dict[str, Any] = coerce_text(describe(flow.fn), texts)
+        return run_local(flow, (), values, fail_fast=fail_fast, max_workers=max_workers, watcher=follower)
+
+    _carry_out(session, start)
 
 
 def _resume_here(
@@ -133,23 +138,27 @@ def _resume_here(
     found = find_resumable(run_id)
     if not (target or found.target):
         raise click.UsageError(f"The flow of {found.run_id} was in no file: give it as PATH:FLOW.")
-    flow = load_target(target or found.target)
 
     def tell(lines: Sequence[str]) -> None:
         session.out.remark(f"Resuming {found.run_id}")
         for line in lines:
             session.out.remark(f"  {line}")
 
-    _carry_out(
-        session,
-        lambda: resume_local(flow, found.run_id, fail_fast=fail_fast, max_workers=max_workers, tell=tell),
-    )
+    def start(follower: Follower) -> LocalRunContext:
+        flow = load_target(target or found.target)
+        follower.tally.title = flow.name
+        return resume_local(
+            flow, found.run_id, fail_fast=fail_fast, max_workers=max_workers, tell=tell, watcher=follower
+        )
+
+    _carry_out(session, start)
 
 
-def _carry_out(session: Session, start: Callable[[], LocalRunContext]) -> None:
+def _carry_out(session: Session, start: Callable[[Follower], LocalRunContext]) -> None:
+    """The flow is loaded in there, too: what its module sets up for logging then goes past the live view."""
     try:
-        with _told(session.settings):
-            done = start()
+        with following(session.out, "") as follower, _told(session.settings):
+            done = start(follower)
     except LocalExecutionError as error:
         error.hint = error.hint or "What it wrote: dagy logs --local --last"
         raise

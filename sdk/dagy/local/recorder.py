@@ -17,6 +17,7 @@ from dagy.local.history import GrowingHistory, StoredResult
 from dagy.local.journal import JournalWriter
 from dagy.local.layout import LocalPaths
 from dagy.local.logs import LogFiles
+from dagy.local.watcher import RunWatcher
 from dagy.results import Encoded
 
 _SMALL_BYTES: Final = 16 * 1024
@@ -40,6 +41,7 @@ class LocalRecorder:
         clock: Callable[[], float],
         artifact_max_bytes: int,
         say: Callable[[str], None],
+        watcher: RunWatcher,
         earlier: Mapping[str, StoredResult] = _NONE_EARLIER,
     ) -> None:
         self.run_id = run_id
@@ -51,11 +53,13 @@ class LocalRecorder:
         self._clock = clock
         self._artifact_max_bytes = artifact_max_bytes
         self._say = say
+        self._watcher = watcher
         self._earlier = earlier
 
     def task_started(self, task_run_id: str, *, attempt: int) -> None:
         self._record(ev.TaskStarted(at=self._clock(), id=task_run_id, attempt=attempt), can_wait=True)
         self._note("INFO", task_run_id, f"started, attempt {attempt}" if attempt > 1 else "started")
+        self._watcher.task_changed(task_run_id, Status.RUNNING, attempt=attempt)
 
     def task_succeeded(self, task_run_id: str, *, attempt: int, result: Encoded, measured: Measured) -> None:
         """Durable against the death of this process, not of the machine: see docs/design/local-records.md."""
@@ -77,6 +81,7 @@ class LocalRecorder:
         )
         self._filer.put(task_run_id)
         self._note("INFO", task_run_id, f"succeeded in {measured.duration_s:.3f} s")
+        self._watcher.task_changed(task_run_id, Status.SUCCEEDED, attempt=attempt, duration_s=measured.duration_s)
 
     def task_retrying(self, task_run_id: str, *, attempt: int, failure: Failure, delay_s: float) -> None:
         self._record(
@@ -90,6 +95,9 @@ class LocalRecorder:
             )
         )
         self._note("WARNING", task_run_id, f"attempt {attempt} failed, next in {delay_s:g} s: {failure.message}")
+        self._watcher.task_changed(
+            task_run_id, Status.PENDING, attempt=attempt, message=f"again in {delay_s:g} s: {failure.message}"
+        )
 
     def task_failed(self, task_run_id: str, *, attempt: int, failure: Failure, measured: Measured) -> None:
         self._record(
@@ -107,16 +115,25 @@ class LocalRecorder:
         )
         self._filer.put(task_run_id)
         self._note("ERROR", task_run_id, f"failed: {failure.message}")
+        self._watcher.task_changed(
+            task_run_id,
+            Status.FAILED,
+            attempt=attempt,
+            duration_s=measured.duration_s,
+            message=failure.message,
+        )
 
     def task_skipped(self, task_run_id: str, *, reason: str) -> None:
         self._record(ev.TaskSkipped(at=self._clock(), id=task_run_id, reason=reason), can_wait=True)
         self._filer.put(task_run_id)
         self._note("WARNING", task_run_id, f"skipped: {reason}")
+        self._watcher.task_changed(task_run_id, Status.SKIPPED, attempt=0, message=reason)
 
     def task_cancelled(self, task_run_id: str, *, reason: str) -> None:
         self._record(ev.TaskCancelled(at=self._clock(), id=task_run_id, reason=reason), can_wait=True)
         self._filer.put(task_run_id)
         self._note("WARNING", task_run_id, f"cancelled: {reason}")
+        self._watcher.task_changed(task_run_id, Status.CANCELLED, attempt=0, message=reason)
 
     def result_of(self, task_run_id: str) -> Encoded:
         return artifacts.load(self._paths.root, self._earlier[task_run_id])

@@ -32,6 +32,7 @@ from dagy.local.logs import LogFiles
 from dagy.local.recorder import LocalRecorder
 from dagy.local.settings import LocalSettings
 from dagy.local.settling import remove, settle
+from dagy.local.watcher import RunWatcher
 from dagy.results import decode
 
 if TYPE_CHECKING:
@@ -84,11 +85,14 @@ class Recording:
     flusher: Flusher
     logs: LogFiles
     recorder: LocalRecorder
+    watcher: RunWatcher
 
     def carried_out(
         self, traced: TracedFlow, *, options: RunOptions, finished: Finished, keep_last: int | None
     ) -> LocalRunContext:
         """Run what is not finished, to the end. Raises: as `run_local`."""
+        kept_count = len(finished.succeeded)
+        self.watcher.run_began(self.recorder.run_id, task_count=len(traced.calls), kept_count=kept_count)
         outcome = run_flow(traced, self.recorder, options=options, finished=finished)
         self.recorder.ended(outcome)
         history = self._settled(keep_last=keep_last)
@@ -128,6 +132,7 @@ def recording(
     *,
     run_id: str,
     settings: LocalSettings,
+    watcher: RunWatcher,
     earlier: Mapping[str, StoredResult] = _NONE_EARLIER,
     filed: Collection[str] = (),
 ) -> Iterator[Recording]:
@@ -154,9 +159,10 @@ def recording(
         clock=time.time,
         artifact_max_bytes=settings.artifact_max_bytes,
         say=_teller(sys.stderr) if settings.is_verbose else lambda text: None,
+        watcher=watcher,
         earlier=earlier,
     )
-    opened = Recording(paths, journal, history, filer, Flusher(journal.flush, logs.flush), logs, recorder)
+    opened = Recording(paths, journal, history, filer, Flusher(journal.flush, logs.flush), logs, recorder, watcher)
     try:
         yield opened
     except BaseException as error:

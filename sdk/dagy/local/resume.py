@@ -29,6 +29,7 @@ from dagy.local.recording import LocalRunContext, recording
 from dagy.local.records import LocalRecords
 from dagy.local.run import checked_options
 from dagy.local.settings import LocalSettings
+from dagy.local.watcher import RunWatcher, Unwatched
 from dagy.results import Encoded, decode
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def resume_local(
     max_workers: int | None = None,
     cleanup_keep_last: int | None = 20,
     tell: Callable[[Sequence[str]], None] = lambda lines: None,
+    watcher: RunWatcher | None = None,
 ) -> LocalRunContext:
     """Finish a run, with the parameters it was started with. `tell` gets what is kept and what runs why, line by line,
     before anything runs; the run's log has it too. None means as the run did it before.
@@ -110,6 +112,7 @@ def resume_local(
         past.history,
         run_id=found.run_id,
         settings=settings,
+        watcher=watcher or Unwatched(),
         earlier={id: result for id in keeping.kept if (result := past.tasks[id].result) is not None},
         filed=past.filed(keeping, execution),
     ) as opened:

@@ -18,6 +18,7 @@ from dagy.local.paths import local_dir
 from dagy.local.private import make_private_dir
 from dagy.local.recording import LocalRunContext, recording, recording_errors
 from dagy.local.settings import LocalSettings
+from dagy.local.watcher import RunWatcher, Unwatched
 
 if TYPE_CHECKING:
     from dagy.authoring import Flow
@@ -31,6 +32,7 @@ def run_local(
     fail_fast: bool = True,
     max_workers: int = 1,
     cleanup_keep_last: int | None = 20,
+    watcher: RunWatcher | None = None,
 ) -> LocalRunContext:
     """Run the flow to its end, in this process. The run is recorded whatever happens; what is durable when stands in
     docs/design/local-records.md. Of finished runs, the newest `cleanup_keep_last` are kept (None keeps all).
@@ -52,7 +54,9 @@ def run_local(
         for directory in (paths.run(run_id) / "task_runs", paths.artifacts_of(run_id)):
             make_private_dir(directory)
         journal = JournalWriter.create(paths.journal(run_id), first)
-    with recording(paths, journal, GrowingHistory(first), run_id=run_id, settings=settings) as opened:
+    with recording(
+        paths, journal, GrowingHistory(first), run_id=run_id, settings=settings, watcher=watcher or Unwatched()
+    ) as opened:
         return opened.carried_out(traced, options=options, finished=Finished(), keep_last=cleanup_keep_last)
 
 
