@@ -175,7 +175,7 @@ def sharing_the_terminal(screen: Screen) -> Iterator[None]:
 
 
 def can_be_drawn_on(stream: TextIO | None) -> bool:
-    return stream is not None and _is_terminal(stream) and os.environ.get("TERM", "dumb") != "dumb"
+    return stream is not None and _is_terminal(stream) and os.environ.get("TERM") not in (None, "", "dumb")
 
 
 def _is_terminal(stream: TextIO) -> bool:
