@@ -158,10 +158,7 @@ class _Stream:
 def sharing_the_terminal(screen: Screen) -> Iterator[None]:
     """Until the block ends, what is printed to the terminal, and asked on it, goes past the screen."""
     before = sys.stdout, sys.stderr, builtins.input
-    sys.stdout, sys.stderr = (
-        _Stream(stream, screen) if _is_terminal(stream) else stream
-        for stream in before[:2]
-    )
+    sys.stdout, sys.stderr = (_Stream(stream, screen) if _is_terminal(stream) else stream for stream in before[:2])
 
     def ask(prompt: object = "", /) -> str:
         with screen.paused():
