@@ -26,5 +26,9 @@ VARIABLES: Final = (
     Variable(
         "AWS_REGION", "The AWS region when the profile names none; AWS_DEFAULT_REGION comes after it.", "us-east-1"
     ),
-    Variable("NO_COLOR", "When it is not empty, nothing is coloured."),
+    Variable("NO_COLOR", "When it is not empty, nothing is coloured; like --no-color, it wins over the next two."),
+    Variable("CLICOLOR_FORCE", "When it is set, and not 0, everything is coloured, also in files and pipes."),
+    Variable("CLICOLOR", "When it is 0, nothing is coloured. Without any of these, terminals are."),
+    Variable("TERM", "When it is dumb or empty, a run is shown in plain lines, and without colours."),
+    Variable("SHELL", "The shell whose tab completion `dagy doctor` looks for."),
 )

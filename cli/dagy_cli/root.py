@@ -72,12 +72,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _color(arguments: Sequence[str]) -> bool | None:
-    """None: colours for terminals only. The order is that of `dagy help environment`."""
+    """None: colours for terminals only. The order is that of `dagy help formatting`."""
     if os.environ.get("NO_COLOR") or "--no-color" in arguments:
         return False
     if os.environ.get("CLICOLOR_FORCE", "0") != "0":
         return True
-    return False if os.environ.get("CLICOLOR") == "0" else None
+    return False if os.environ.get("CLICOLOR") == "0" or os.environ.get("TERM") == "dumb" else None
 
 
 def _lost_output() -> OutputLost | None:

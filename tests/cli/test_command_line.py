@@ -241,3 +241,41 @@ def test_colours_are_for_terminals_and_can_be_switched_off(dagy: Any) -> None:
     )
     assert "\x1b[31m" in loud
     assert "\x1b[" not in quiet.stdout + switched.stdout
+
+
+@pytest.mark.parametrize(
+    "environ, words, is_colored",
+    [
+        pytest.param({}, [], False, id="no terminal"),
+        pytest.param({"CLICOLOR_FORCE": "1"}, [], True, id="forced"),
+        pytest.param({"CLICOLOR_FORCE": "0"}, [], False, id="not forced"),
+        pytest.param({"CLICOLOR_FORCE": "1", "CLICOLOR": "0", "TERM": "dumb"}, [], True, id="force wins over wishes"),
+        pytest.param({"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, [], False, id="NO_COLOR wins over force"),
+        pytest.param({"CLICOLOR_FORCE": "1", "NO_COLOR": ""}, [], True, id="an empty NO_COLOR says nothing"),
+        pytest.param({"CLICOLOR_FORCE": "1"}, ["--no-color"], False, id="the option wins"),
+    ],
+)
+def test_who_decides_on_colours(
+    dagy: Any, monkeypatch: Any, environ: dict[str, str], words: list[str], is_colored: bool
+) -> None:
+    for name in ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    assert ("\x1b[" in dagy("rnu", *words, expect=2).stderr) is is_colored
+
+
+@pytest.mark.parametrize("environ", ["CLICOLOR=0", "TERM=dumb", "NO_COLOR=1"])
+def test_a_terminal_can_be_left_without_colours(environ: str) -> None:
+    asked = ["script", "-qec", f"env {environ} {DAGY} rnu", "/dev/null"]
+    assert "\x1b[" not in subprocess.run(asked, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_the_rules_of_formatting_and_the_variables_are_told(dagy: Any) -> None:
+    rules = dagy("help", "formatting", "--json").json
+    variables = {row["name"] for row in dagy("help", "environment", "--json").json}
+
+    assert {rule["subject"] for rule in rules} == {"Formats", "Errors", "Terminals", "Colours", "Questions"}
+    assert "CLICOLOR_FORCE" in dagy("help", "formatting").stdout
+    assert variables >= {"NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "DAGY_PROFILE"}

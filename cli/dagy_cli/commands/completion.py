@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dagy_cli.changing import Consent, change_options
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 from dagy_cli.shells import SHELLS, Place, Standing, script_for
@@ -12,10 +13,9 @@ from dagy_cli.shells import SHELLS, Place, Standing, script_for
 @click.command("completion", cls=Command, short_help="Tab completion for bash, zsh and fish.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.option("--install", is_flag=True, help="Set it up for new shells, instead of printing it.")
-@click.option("--dry-run", is_flag=True, help="Say what --install would write, and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@change_options
 @pass_session
-def completion(session: Session, shell: str, install: bool, dry_run: bool, yes: bool) -> None:
+def completion(session: Session, shell: str, install: bool, consent: Consent) -> None:
     """Tab completion for bash, zsh and fish: commands, options, profiles, runs, deployments.
 
     It prints a script for the shell to read. With --install the script is kept in a file, and the shell's own start
@@ -28,7 +28,7 @@ def completion(session: Session, shell: str, install: bool, dry_run: bool, yes: 
       dagy completion fish | source
     """
     if not install:
-        if dry_run or yes:
+        if consent != Consent():
             raise click.UsageError("--dry-run and --yes go with --install.")
         session.out.answer(script_for(shell).rstrip("\n"))
         return
@@ -39,7 +39,7 @@ def completion(session: Session, shell: str, install: bool, dry_run: bool, yes: 
         "script": str(place.script),
         "start_file": str(place.start_file) if place.start_file else None,
         "changed": standing is not Standing.INSTALLED,
-        "dry_run": dry_run,
+        "dry_run": consent.is_dry_run,
     }
     if standing is Standing.INSTALLED:
         session.out.item(facts, text=f"Completion for {shell} is installed already: {place.script}")
@@ -47,10 +47,11 @@ def completion(session: Session, shell: str, install: bool, dry_run: bool, yes: 
     changes = [f"write {place.script}"]
     if place.start_file is not None and not place.is_started:
         changes.append(f"add to the end of {place.start_file}: {place.lines.splitlines()[-1]}")
-    if dry_run:
+    if consent.is_dry_run:
         session.out.item(facts, text="\n".join(f"Would {change}" for change in changes))
         return
-    session.confirm(f"{' and '.join(changes).capitalize()}?", is_yes=yes)
+    deed = " and ".join(changes)
+    consent.ask(f"{deed[:1].upper()}{deed[1:]}", destroys=True)
     place.install()
     session.out.item(facts, text=f"Installed completion for {shell}: {place.script}")
     session.out.remark("It works in shells that are started from now on.")

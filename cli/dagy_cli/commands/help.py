@@ -8,6 +8,7 @@ import click
 
 from dagy_cli.environment import VARIABLES
 from dagy_cli.exit_codes import MEANINGS
+from dagy_cli.formatting import FORMATTING, indented
 from dagy_cli.lazy import Group
 from dagy_cli.output import Row
 from dagy_cli.session import Session, pass_session
@@ -47,6 +48,21 @@ def environment(session: Session) -> None:
     rows = [asdict(variable) for variable in VARIABLES]
     width = max(len(variable.name) for variable in VARIABLES)
     session.out.items(rows, ["name", "meaning", "default"], text=lambda row: _line(row, width))
+
+
+@help_topics.command("formatting", cls=Command)
+@pass_session
+def formatting(session: Session) -> None:
+    """What is written where, in which format, and when it is coloured or redrawn.
+
+    Facts go to stdout; remarks, progress, questions and errors to stderr. What reads stdout can rely on it.
+
+    \b
+    Examples:
+      dagy help formatting
+    """
+    rows = [asdict(rule) for rule in FORMATTING]
+    session.out.items(rows, ["subject", "rule"], text=lambda row: f"{row['subject']}\n{indented(row['rule'])}\n")
 
 
 def _line(row: Row, width: int) -> str:
