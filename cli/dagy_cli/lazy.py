@@ -38,11 +38,14 @@ class Lazy:
 
 class Group(WithGlobalOptions, click.Group):
     """A noun with its verbs. Alone, it prints its help and succeeds, unless `helps_alone` is off; a mistyped verb is
-    told what was meant.
+    told what was meant. `aliases` are other names of verbs, which no help shows.
     """
 
-    def __init__(self, *args: Any, helps_alone: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, helps_alone: bool = True, aliases: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> None:
         self.helps_alone = helps_alone
+        self.aliases = aliases or {}
         kwargs.setdefault("invoke_without_command", True)
         kwargs.setdefault("no_args_is_help", False)
         super().__init__(*args, **kwargs)
@@ -57,7 +60,7 @@ class Group(WithGlobalOptions, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        command = self.get_command(ctx, name)
+        command = self.get_command(ctx, self.aliases.get(name, name))
         if command is None:
             if ctx.resilient_parsing:  # shell completion: whatever is there is unfinished
                 return None, None, args

@@ -27,7 +27,13 @@ class LocalRuns:
 
     def list(self, wanted: Wanted) -> Iterator[Row]:
         with _records() as records:
-            found = records.list_runs(limit=wanted.most, status=wanted.status, flow=wanted.flow)
+            found = records.list_runs(
+                limit=wanted.most,
+                status=wanted.statuses or None,
+                flow=wanted.flow,
+                after=wanted.after,
+                before=wanted.before,
+            )
         return (run_row(run) for run in found)
 
     def find(self, run_id: str) -> str | None:
@@ -58,6 +64,10 @@ class LocalRuns:
             raise NotFound("result", f"of {task_run_id or run_id}", f"See: dagy runs show {run_id}")
         shown = as_json(stored.codec, lambda: stored.data, stored.sha256)
         return Result(stored.codec, stored.size_bytes, shown, lambda: stored.data)
+
+    def events(self, run_id: str) -> Iterator[Row]:
+        """Runs of this machine keep none."""
+        return iter(())
 
     def log(self, run_id: str, task_run_id: str | None, *, is_followed: bool) -> Iterator[Row]:
         """A task that has written nothing has an empty log; one that the run does not have is not found."""

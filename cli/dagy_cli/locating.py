@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from dagy.core.errors import NotFound
 from dagy_cli import completing
 from dagy_cli.local_runs import local_runs
 from dagy_cli.run_sources import RemoteRuns, Runs, not_found
@@ -71,6 +72,16 @@ def locate(session: Session, run_id: str | None, *, last: bool, place: str | Non
         if found is not None:
             return Located(runs, found)
     raise not_found(run_id or "none has been started yet")
+
+
+def locate_remote(session: Session, run_id: str | None, *, last: bool, place: str | None, instead: str) -> Located:
+    """As `locate`, but in the stage unless `--local`. Raises also: NotFound for a run of this machine, with what to do
+    `instead`.
+    """
+    located = locate(session, run_id, last=last, place=place or "remote")
+    if not located.runs.is_remote:
+        raise NotFound("remote run", located.run_id, f"It is a run of this machine; {instead}")
+    return located
 
 
 def _places(session: Session, place: str | None) -> Iterator[Runs]:

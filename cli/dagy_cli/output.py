@@ -70,6 +70,19 @@ class Output:
             for key, value in row.items():
                 _echo(f"{key:<{width}}  {_cell(value)}")
 
+    def value(self, value: Any) -> None:
+        """A value that has a form of its own, such as what a flow returned: as JSON for people too."""
+        if self.settings.format in (Format.TABLE, Format.JSON):
+            _echo(_json(value, indent=2))
+        elif self.settings.format is Format.CSV and isinstance(value, list) and value and _are_rows(value):
+            _echo(_csv(value, list(value[0])), nl=False)
+        elif self.settings.format is Format.CSV:
+            _echo(_csv([{"value": value}], ["value"]), nl=False)
+        elif self.settings.format is Format.YAML:
+            _echo(_yaml(value), nl=False)
+        else:
+            _echo(_json(value))
+
     def dry_run(self, row: Row, text: str) -> None:
         """What would have been done, and to what."""
         self.item({**row, "dry_run": True}, text=text)
@@ -106,6 +119,10 @@ def _echo(text: str, *, nl: bool = True) -> None:
         raise
     except OSError as error:
         raise OutputLost(error) from error
+
+
+def _are_rows(value: list[Any]) -> bool:
+    return all(isinstance(row, dict) and row.keys() == value[0].keys() for row in value)
 
 
 def _json(value: Any, *, indent: int | None = None) -> str:

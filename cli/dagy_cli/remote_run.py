@@ -44,20 +44,32 @@ def run_remotely(
     Raises: RunFailed when it was waited for and did not succeed; WaitTimedOut, the run going on.
     """
     parse_execution_modes(tuple(request["execution_mode"] or ()))
-    client = session.client
-    parameters = _parameters(client, deployment, texts)
-    started = client.trigger_run(
+    parameters = _parameters(session.client, deployment, texts)
+    started = session.client.trigger_run(
         {"deployment": deployment, "parameters": parameters, **request}, idempotency_key=idempotency_key
     )
+    tell(session, started, waiting)
+
+
+def tell(session: Session, started: RunResponse, waiting: Waiting) -> None:
+    """Write which run was started, and with `waiting` what becomes of it. Raises: what `stay` raises."""
     if not (waiting.is_watched or waiting.is_waited_for):
         session.out.item(row(started), text=f"Run triggered: {started.run_id}")
         session.out.remark(f"\n  Next:  dagy logs {started.run_id} --remote --follow")
         return
     if not session.settings.is_machine_read:
         session.out.answer(f"Run triggered: {started.run_id}")
-    ended = _stay(session.out, client, started.run_id, deployment, waiting)
+    stay(session, started, waiting)
+
+
+def stay(session: Session, run: RunResponse, waiting: Waiting) -> None:
+    """Wait for the end of the run, and write what became of it to stdout.
+
+    Raises: RunFailed when it did not succeed; WaitTimedOut, the run going on.
+    """
+    ended = _stay(session.out, session.client, run.run_id, run.deployment or run.flow_name, waiting)
     if session.settings.is_machine_read:
-        session.out.item(RemoteRuns(client).show(ended.run_id))
+        session.out.item(RemoteRuns(session.client).show(ended.run_id))
     else:
         session.out.answer(f"Run completed: {ended.run_id} status={ended.status}")
     if ended.status != "SUCCEEDED":

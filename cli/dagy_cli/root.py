@@ -24,6 +24,7 @@ SECTIONS = {
     "What is there": {
         "flows": Lazy("dagy_cli.commands.flows:flows", "Flows registered in a stage."),
         "deployments": Lazy("dagy_cli.commands.deployments:deployments", "Deployments: what can be run, and when."),
+        "schedules": Lazy("dagy_cli.commands.schedules:schedules", "Schedules: what runs by itself, and when."),
         "runs": Lazy("dagy_cli.commands.runs:runs", "Runs, here or in a stage."),
     },
     "Environments": {
@@ -44,6 +45,7 @@ SECTIONS = {
     "dagy",
     cls=LazyGroup,
     sections=SECTIONS,
+    aliases={"flow": "flows", "deployment": "deployments", "schedule": "schedules", "key": "keys"},
     params=[VERSION_OPTION],
     help="Python flows in your own AWS account: build, deploy, run, schedule, look.",
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import dropwhile, islice, takewhile
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from dagy.core.errors import APIError, InvalidInput, NotFound
+from dagy.core.timestamps import to_iso
 from dagy_cli.downloading import download
 from dagy_cli.watching import Patience, follow_log
 
 if TYPE_CHECKING:
     from dagy.client.http import DagyClient
-    from dagy.client.models import LogLine
+    from dagy.client.models import LogLine, RunResponse
 
 Row = Mapping[str, Any]
 SHORTEST_PREFIX = 8
@@ -25,12 +26,16 @@ RECENT = 1000  # runs looked through for a prefix
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs a list shall show. `most` None means all."""
+    """Which runs a list shall show: at most so many, of one of the statuses, begun at `after` (seconds since the epoch)
+    or later and before `before`. None, or nothing, is no condition.
+    """
 
     most: int | None = None
-    status: str | None = None
+    statuses: tuple[str, ...] = ()
     flow: str | None = None
     deployment: str | None = None
+    after: float | None = None
+    before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,9 @@ class Runs(Protocol):
     def result(self, run_id: str, task_run_id: str | None) -> Result:
         """What the flow, or one task, returned. Raises: NotFound when there is none."""
 
+    def events(self, run_id: str) -> Iterable[Row]:
+        """What happened in the run, oldest first."""
+
     def log(self, run_id: str, task_run_id: str | None, *, is_followed: bool) -> Iterable[Row]:
         """The run's lines, `text` being how people read one; with `is_followed` until the run has ended."""
 
@@ -79,9 +87,15 @@ class RemoteRuns:
 
     def list(self, wanted: Wanted) -> Iterator[Row]:
         page = min(wanted.most or 100, 100)
-        found = self.client.iter_runs(
-            page=page, status=wanted.status, flow_name=wanted.flow, deployment=wanted.deployment
+        found: Iterator[RunResponse] = self.client.iter_runs(
+            page=page, status=wanted.statuses, flow_name=wanted.flow, deployment=wanted.deployment
         )
+        if wanted.before is not None:
+            before = to_iso(wanted.before)
+            found = dropwhile(lambda run: run.created_at >= before, found)
+        if wanted.after is not None:
+            after = to_iso(wanted.after)
+            found = takewhile(lambda run: run.created_at >= after, found)
         return (row(run) for run in islice(found, wanted.most))
 
     def find(self, run_id: str) -> str | None:
@@ -112,6 +126,9 @@ class RemoteRuns:
             return Result(found.codec, found.size_bytes, None, lambda: download(url))
         shown = as_json(found.codec, lambda: download(url), found.sha256)
         return Result(found.codec, found.size_bytes, shown, lambda: download(url))
+
+    def events(self, run_id: str) -> Iterator[Row]:
+        return map(row, self.client.iter_events(run_id))
 
     def log(self, run_id: str, task_run_id: str | None, *, is_followed: bool) -> Iterator[Row]:
         for line in follow_log(self.client, run_id, task_run_id, is_followed=is_followed, patience=Patience()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,3 +45,9 @@ def _is_null(run: Row) -> bool:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 500 else f"{text[:500]}… (dagy runs result shows all)"
+
+
+def shortened(data: Any) -> Any:
+    """Data of an event for a cell of a table."""
+    text = json.dumps(data, ensure_ascii=False, default=str)
+    return data if len(text) <= 200 else f"{text[:200]}…"

@@ -54,7 +54,7 @@ def tab(shell_environ: dict[str, str]) -> Press:
 def test_commands_verbs_options_and_values_are_offered(tab: Press) -> None:
     assert tab("dagy", "") == [name for section in SECTIONS.values() for name in section]
     assert tab("dagy", "ru") == ["run", "runs"]
-    assert tab("dagy", "runs", "ca") == ["cancel"]
+    assert tab("dagy", "runs", "ca") == ["cancel", "cancel-all"]
     assert tab("dagy", "runs", "list", "--li") == ["--limit"]
     assert tab("dagy", "runs", "list", "--status", "f") == ["FAILED"]
     assert tab("dagy", "--format", "j") == ["json", "jsonl"]

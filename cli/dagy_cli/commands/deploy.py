@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.command("deploy", cls=Command, short_help="Deploy a flow: build, upload, register, schedule.")
 @click.argument("target", metavar="ARTIFACT.zip | PATH[:FLOW]", shell_complete=completing.files)
-@click.argument("more", nargs=-1, metavar="")
+@click.argument("more_packages", nargs=-1, metavar="")
 @click.option("--deployment", metavar="NAME", help="What `dagy run` will name.  [default: the flow's name]",
               shell_complete=completing.deployments)  # fmt: skip
 @click.option("--flow-name", metavar="NAME", help="The flow the artifact must hold.  [default: read from it]")
@@ -49,14 +49,14 @@ if TYPE_CHECKING:
 @click.option("--prefix", default="dagy", show_default=True, help="How keys in the bucket begin.")
 @click.option("--include", multiple=True, metavar="GLOB", help="Files to add when building. Repeatable.")
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A build-time parameter. Repeatable.")
-@click.option("--dep-packages", multiple=True, metavar="SLUG", help="Dependency packages to attach.")
+@click.option("--dep-packages", multiple=True, metavar="SLUG...", help="Dependency packages to attach, in this order.")
 @click.option("--force", is_flag=True, help="Deploy even when the code has not changed.")
 @change_options
 @pass_session
 def deploy(
     session: Session,
     target: str,
-    more: tuple[str, ...],
+    more_packages: tuple[str, ...],
     deployment: str | None,
     flow_name: str | None,
     flow_version: str | None,
@@ -89,7 +89,8 @@ def deploy(
     from dagy.core.sizes import parse_execution_modes
     from dagy.deploy import DeployOptions, S3Store, check, deploy_candidate, schedule_change
 
-    _refuse_what_is_not_there_yet(dep_packages, more)
+    if more_packages and not dep_packages:
+        raise click.UsageError(f"Got unexpected extra argument ({more_packages[0]})")
     options = DeployOptions(
         deployment=deployment,
         flow_name=flow_name,
@@ -100,6 +101,7 @@ def deploy(
         schedule=schedule_change(schedule, timezone, is_removed=no_schedule),
         status=status,
         default_executor=default_executor,
+        packages=(*dep_packages, *more_packages) or None,
         prefix=prefix.strip("/"),
         is_forced=force,
     )
@@ -122,13 +124,6 @@ def deploy(
         is_dry_run=consent.is_dry_run,
     )
     _say_what_came_of_it(session.out, result, steps)
-
-
-def _refuse_what_is_not_there_yet(dep_packages: tuple[str, ...], more: tuple[str, ...]) -> None:
-    if dep_packages:
-        raise click.UsageError("Dependency packages do not exist yet; deploy without --dep-packages.")
-    if more:
-        raise click.UsageError(f"Got unexpected extra argument ({more[0]})")
 
 
 def _agree(out: Output, dropped: Sequence[str], consent: Consent) -> None:

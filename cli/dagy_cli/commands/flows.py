@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
+from typing import Any
 
 import click
 import msgspec
 
 from dagy_cli.lazy import Group
+from dagy_cli.output import Output
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
+MOST_TASKS = 100
+TASK_COLUMNS = ["task_run_id", "task_name", "depends_on"]
 COLUMNS = ["flow_name", "flow_version", "created_at", "updated_at", "artifact_s3_uri"]
 flows = Group("flows", help="Flows registered in a stage.")
 
@@ -53,14 +58,26 @@ def show(session: Session, flow: str) -> None:
     found = client.get_flow(name, version) if version else client.get_latest_flow(name)
     row = msgspec.to_builtins(found)
     parameters = ", ".join(f"{p['name']}: {p['type']}" for p in found.parameters) or "none"
-    tasks = ", ".join(found.flow_spec.get("tasks", {})) or "none"
     lines = [f"Flow: {found.flow_name}:{found.flow_version}"]
     lines += [f"Namespace: {found.namespace}"] if found.namespace else []
     lines += [f"Tags: {' '.join(f'{k}={v}' for k, v in found.tags.items())}"] if found.tags else []
     lines += [
         f"Parameters: {parameters}",
-        f"Tasks: {tasks}",
         f"Artifact: {found.artifact_s3_uri}",
         f"Registered: {found.created_at}  Updated: {found.updated_at}",
     ]
+    lines += _tasks(session.out, found.flow_spec)
     session.out.item(row, text="\n".join(lines))
+
+
+def _tasks(out: Output, spec: Mapping[str, Any]) -> list[str]:
+    """Its task runs, each with those it waits for; of very many, the first."""
+    rows = spec.get("task_runs", [])
+    if not rows:
+        return ["Tasks: none"]
+    shown = [
+        {"task_run_id": run["id"], "task_name": run["task_name"], "depends_on": ", ".join(run["depends_on"]) or "-"}
+        for run in rows[:MOST_TASKS]
+    ]
+    more = [f"… {len(rows) - len(shown):,} more; --json gives all of them"] if len(rows) > len(shown) else []
+    return [out.table(shown, TASK_COLUMNS), *more]

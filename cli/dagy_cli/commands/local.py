@@ -115,8 +115,7 @@ def logs(session: Session, lines: int, follow: bool) -> None:
       dagy local logs --follow
     """
     log = _cloud().log
-    for line in _last_lines(log, lines):
-        session.out.answer(line)
+    session.out.items(({"line": line} for line in _last_lines(log, lines)), ["line"], text=lambda row: str(row["line"]))
     if follow and (tail := shutil.which("tail")) is not None:
         import subprocess
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from dagy.core.errors import LocalExecutionError, RunFailed
+from dagy.core.errors import APIError, InvalidInput, LocalExecutionError, RunFailed
 from dagy.core.states import Status
 from dagy_cli import completing
 from dagy_cli.following import Follower, following
@@ -27,7 +27,20 @@ if TYPE_CHECKING:
 VERBOSE: Final = "DAGY_LOCAL_VERBOSE"
 
 
-@click.command("run", cls=Command, short_help="Run a flow here, or a deployment remotely.")
+class _Run(Command):
+    """Who types `dagy run list` means `dagy runs list`, and is told so."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        first = args[0] if args else ""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if not _is_verb_of_runs(first):
+                raise
+            raise click.UsageError(f"{error.format_message()} Did you mean 'dagy runs {first}'?", ctx) from error
+
+
+@click.command("run", cls=_Run, short_help="Run a flow here, or a deployment remotely.")
 @click.argument("target", metavar="PATH:FLOW | DEPLOYMENT", required=False, shell_complete=completing.run_targets)
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the flow. Repeatable.")
 @place_options(local="The target is a flow to run on this machine.", remote="The target is a deployment.")
@@ -86,21 +99,39 @@ def run(
     if target is None:
         raise click.UsageError("Missing argument 'PATH:FLOW | DEPLOYMENT'.")
     if place == "remote" or (place is None and not is_flow_target(target)):
-        run_remotely(
-            session,
-            target,
-            texts,
-            request={
-                "execution_mode": list(modes) or None,
-                "fail_fast": not no_fail_fast,
-                "max_workers": max_workers or 1,
-            },
-            waiting=Waiting(is_watched=watch, is_waited_for=wait or timeout_s is not None, timeout_s=timeout_s),
-            idempotency_key=idempotency_key,
-        )
+        with _told_what_was_meant(target):
+            run_remotely(
+                session,
+                target,
+                texts,
+                request={
+                    "execution_mode": list(modes) or None,
+                    "fail_fast": not no_fail_fast,
+                    "max_workers": max_workers or 1,
+                },
+                waiting=Waiting(is_watched=watch, is_waited_for=wait or timeout_s is not None, timeout_s=timeout_s),
+                idempotency_key=idempotency_key,
+            )
         return
     _refuse(remote_only, f"is for remote runs; {target!r} runs on this machine.")
     _run_here(session, target, texts, max_workers=max_workers or 1, fail_fast=not no_fail_fast)
+
+
+@contextmanager
+def _told_what_was_meant(target: str) -> Iterator[None]:
+    """A deployment may be named like a verb of `dagy runs`; when there is none of that name, the verb was meant."""
+    try:
+        yield
+    except (APIError, InvalidInput) as error:
+        if getattr(error, "status_code", 404) == 404 and _is_verb_of_runs(target):
+            error.hint = f"Did you mean: dagy runs {target}?"
+        raise
+
+
+def _is_verb_of_runs(word: str) -> bool:
+    from dagy_cli.commands.runs import runs  # only who mistyped waits for it
+
+    return word in runs.commands or word in runs.aliases
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:

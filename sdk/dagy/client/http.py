@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -113,11 +113,11 @@ class DagyClient:
         *,
         limit: int = PAGE,
         cursor: str | None = None,
-        status: str | None = None,
+        status: str | Sequence[str] | None = None,
         flow_name: str | None = None,
         deployment: str | None = None,
     ) -> m.RunListResponse:
-        """Newest first."""
+        """Newest first. Several statuses: runs that have one of them."""
         return self._get(
             "/runs",
             m.RunListResponse,
@@ -132,7 +132,7 @@ class DagyClient:
         self,
         *,
         page: int = PAGE,
-        status: str | None = None,
+        status: str | Sequence[str] | None = None,
         flow_name: str | None = None,
         deployment: str | None = None,
     ) -> Iterator[m.RunResponse]:
@@ -153,6 +153,10 @@ class DagyClient:
     def list_events(self, run_id: str, *, limit: int = PAGE, after: str | None = None) -> m.EventListResponse:
         """Oldest first, those after the event with the id `after`."""
         return self._get(f"/runs/{_part(run_id)}/events", m.EventListResponse, limit=limit, after=after)
+
+    def iter_events(self, run_id: str) -> Iterator[m.EventResponse]:
+        """Oldest first."""
+        return _all(lambda after: self.list_events(run_id, after=after))
 
     def get_logs(
         self, run_id: str, *, after: str | None = None, task_run_id: str | None = None, limit: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,6 +55,7 @@ class DeployOptions:
     status: str | None = None
     default_executor: str | None = None
     parameters: Mapping[str, Any] | None = None
+    packages: Sequence[str] | None = None
     bucket: str | None = None
     prefix: str = DEFAULT_PREFIX
     is_forced: bool = False

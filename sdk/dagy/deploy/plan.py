@@ -170,6 +170,7 @@ def _settings(current: m.DeploymentResponse | None, options: DeployOptions) -> d
         "default_executor": options.default_executor,
         "parameters": dict(options.parameters) if options.parameters is not None else None,
         "tags": dict(options.tags) if options.tags is not None else None,
+        "packages": list(options.packages) if options.packages is not None else None,
     }
     settings.update({key: value for key, value in asked.items() if value is not None})
     return settings

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from dagy.core.errors import LocalRecordsError
-from dagy.core.states import Status
+from dagy.local.filtering import RunFilter
 from dagy.local.history import LocalRun, LocalTaskRun, RunHistory
 from dagy.local.layout import LocalPaths
 from dagy.local.metadata import read_metadata
@@ -56,14 +56,23 @@ class Database:
         with self._transaction():
             self._delete(run_ids)
 
-    def runs(self, *, limit: int | None, status: Status | None, flow: str | None) -> list[LocalRun]:
-        """Newest first. `flow` is a name, or `name:version`."""
-        name, _, version = (flow or "").partition(":")
+    def runs(self, wanted: RunFilter, *, limit: int | None) -> list[LocalRun]:
+        """Newest first."""
         rows = self._query(
             f"SELECT {_selected(RUN_COLUMNS)} FROM runs "
-            "WHERE ($status IS NULL OR status = $status) AND ($flow = '' OR flow_name = $flow) "
-            "AND ($version = '' OR flow_version = $version) ORDER BY started_at DESC, id DESC LIMIT $limit",
-            {"status": status and status.value, "flow": name, "version": version, "limit": limit or 2**62},
+            "WHERE (len($statuses::TEXT[]) = 0 OR list_contains($statuses::TEXT[], status)) "
+            "AND ($flow = '' OR flow_name = $flow) AND ($version = '' OR flow_version = $version) "
+            "AND ($after = '' OR started_at >= TRY_CAST($after AS TIMESTAMP)) "
+            "AND ($before = '' OR started_at < TRY_CAST($before AS TIMESTAMP)) "
+            "ORDER BY started_at DESC, id DESC LIMIT $limit",
+            {
+                "statuses": [status.value for status in wanted.statuses],
+                "flow": wanted.flow_name,
+                "version": wanted.flow_version,
+                "after": wanted.after.removesuffix("Z"),
+                "before": wanted.before.removesuffix("Z"),
+                "limit": limit or 2**62,
+            },
         )
         return [run_of(row) for row in rows]
 

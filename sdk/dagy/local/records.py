@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from dagy.core.names import checked_name
 from dagy.core.states import Status
 from dagy.local import artifacts
 from dagy.local.database import LONGEST_WAIT_S, Database, opened
+from dagy.local.filtering import RunFilter
 from dagy.local.history import LocalRun, LocalTaskRun, RunHistory, history_of
 from dagy.local.journal import abandoned, read_events
 from dagy.local.layout import LocalPaths
@@ -47,20 +48,23 @@ class LocalRecords:
         self._stack.close()
 
     def list_runs(
-        self, limit: int | None = 20, status: Status | str | None = None, flow: str | None = None
+        self,
+        limit: int | None = 20,
+        status: Status | str | Sequence[Status | str] | None = None,
+        flow: str | None = None,
+        *,
+        after: float | None = None,
+        before: float | None = None,
     ) -> list[LocalRun]:
-        """Newest first. `flow` is a name or `name:version`. Raises: InvalidInput for an unknown status."""
-        wanted = _status(status)
-        name, _, version = (flow or "").partition(":")
+        """Newest first. `flow` is a name or `name:version`; `after` and `before` are seconds since the epoch, between
+        which runs started. Raises: InvalidInput for an unknown status.
+        """
+        wanted = RunFilter.of(_statuses(status), flow, after, before)
         live = {history.run.id: history.run for history in self._live()}
         more = None if limit is None else limit + len(live)  # a run that was resumed is in the database too
-        ended = self._database.runs(limit=more, status=wanted, flow=flow) if self._has_database else []
+        ended = self._database.runs(wanted, limit=more) if self._has_database else []
         merged = [run for run in ended if run.id not in live]
-        merged += (
-            run
-            for run in live.values()
-            if wanted in (None, run.status) and name in ("", run.flow_name) and version in ("", run.flow_version)
-        )
+        merged += filter(wanted.fits, live.values())
         merged.sort(key=lambda run: (run.started_at, run.id), reverse=True)
         return merged[:limit]
 
@@ -164,9 +168,11 @@ def _history(journal: Path) -> RunHistory | None:
         return history_of(read_events(journal), is_abandoned=is_abandoned)
 
 
-def _status(status: Status | str | None) -> Status | None:
-    if status is None:
-        return None
+def _statuses(given: Status | str | Sequence[Status | str] | None) -> list[Status]:
+    return [_status(status) for status in ([given] if isinstance(given, str) else given or ())]
+
+
+def _status(status: Status | str) -> Status:
     try:
         return Status(status.upper())
     except ValueError:
