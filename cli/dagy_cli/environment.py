@@ -31,4 +31,5 @@ VARIABLES: Final = (
     Variable("CLICOLOR", "When it is 0, nothing is coloured. Without any of these, terminals are."),
     Variable("TERM", "When it is dumb or empty, a run is shown in plain lines, and without colours."),
     Variable("SHELL", "The shell whose tab completion `dagy doctor` looks for."),
+    Variable("BROWSER", "The browser that `dagy login` opens: a program, or a command with %s for the address."),
 )

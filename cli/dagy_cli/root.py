@@ -32,6 +32,8 @@ SECTIONS = {
         "local": Lazy("dagy_cli.commands.local:local", "The local cloud: AWS emulated on this machine."),
         "keys": Lazy("dagy_cli.commands.keys:keys", "API keys of a stage."),
         "config": Lazy("dagy_cli.commands.config:config", "Profiles: which environment commands talk to."),
+        "login": Lazy("dagy_cli.commands.login:login", "Sign in through the browser."),
+        "logout": Lazy("dagy_cli.commands.logout:logout", "Revoke and forget the sign-in."),
         "whoami": Lazy("dagy_cli.commands.whoami:whoami", "Who the API thinks you are."),
     },
     "Help": {

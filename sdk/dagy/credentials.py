@@ -215,8 +215,8 @@ def _elsewhere(what: str, bound: str | None, asked: str | None, environ: Mapping
     back = f"To use {bound} again, {'unset DAGY_API_URL' if by else 'set api_url back'}. " if bound else ""
     return Unauthenticated(
         f"{what} is for {bound or 'an unknown host'}, so it is not sent to {asked}{by}",
-        f"{back}If {asked} is the API you mean, give a key of its own: DAGY_API_KEY, or dagy keys create --via-aws "
-        "--save-profile.",
+        f"{back}If {asked} is the API you mean, sign in to it (dagy login) or give a key of its own: DAGY_API_KEY, or "
+        "dagy keys create --via-aws --save-profile.",
     )
 
 

@@ -214,6 +214,17 @@ def test_who_revokes_the_last_admin_key_is_told_how_to_get_another(stage: Any) -
     assert admin.get("/v1/keys").status == 401
 
 
+def test_a_key_has_no_session_to_end_and_stays_good(stage: Any) -> None:
+    client = stage.client("viewer")
+
+    reply = client.post("/v1/logout")
+
+    key_id = stage.texts["viewer"].split("_")[1]
+    assert reply.status == 409 and reply.error["code"] == "conflict"
+    assert reply.error["hint"] == f"To make it worthless: dagy keys revoke {key_id}"
+    assert client.get("/v1/whoami").status == 200
+
+
 def test_an_expired_key_gets_401_and_the_way_out(stage: Any) -> None:
     client = stage.client("developer")
     stage.clock.advance(91 * DAY_S)

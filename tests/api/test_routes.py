@@ -18,6 +18,7 @@ DAY_S = 86_400
 TABLE = """
 GET    /health                                   -
 GET    /whoami                                   viewer
+POST   /logout                                   viewer
 GET    /stage                                    viewer
 POST   /flows                                    developer
 GET    /flows                                    viewer

@@ -325,6 +325,7 @@ def test_every_route_of_the_client_exists_in_the_api() -> None:
         lambda: list(client.iter_keys()),
         lambda: client.revoke_key("X"),
         lambda: client.whoami(),
+        lambda: client.logout(),
         lambda: client.health(),
     ]  # fmt: skip
     for call in calls:

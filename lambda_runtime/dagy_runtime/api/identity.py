@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagy.client import models as m
+from dagy.core.errors import Conflict
 from dagy_runtime.api.context import Context
 
 
@@ -20,6 +21,17 @@ def whoami(ctx: Context) -> m.WhoamiResponse:
         role=caller.role.value if caller.role else "none",
         expires_at=caller.expires_at,
         stage=ctx.offer.stage,
+    )
+
+
+def logout(ctx: Context) -> None:
+    """End the session that the caller's token belongs to. A key belongs to none.
+
+    Raises: Conflict for a key, which stays good.
+    """
+    raise Conflict(
+        f"'{ctx.caller.name}' is an API key: it has no session to end, and stays good",
+        f"To make it worthless: dagy keys revoke {ctx.caller.id}",
     )
 
 

@@ -48,6 +48,7 @@ _VIEWER, _DEVELOPER, _ADMIN = Role.VIEWER, Role.DEVELOPER, Role.ADMIN
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/health", identity.health, m.HealthResponse, None, "Whether the API answers"),
     Route("GET", "/whoami", identity.whoami, m.WhoamiResponse, _VIEWER, "Who is asking, with which role"),
+    Route("POST", "/logout", identity.logout, None, _VIEWER, "End the caller's session; keys have none", status=204),
     Route("GET", "/stage", identity.stage, m.StageResponse, _VIEWER, "What this stage can carry out"),
     # --- flows
     Route(

@@ -183,6 +183,10 @@ class DagyClient:
     def whoami(self) -> m.WhoamiResponse:
         return self._get("/whoami", m.WhoamiResponse)
 
+    def logout(self) -> None:
+        """Make the token of a sign-in worthless, for everybody who has it. For an API key: 409, it stays good."""
+        self._transport.send("POST", "/logout")
+
     def stage(self) -> m.StageResponse:
         return self._get("/stage", m.StageResponse)
 

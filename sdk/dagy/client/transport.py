@@ -105,17 +105,7 @@ class Transport:
 
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
-        import urllib3  # a lazy door: see `send`
-
-        options: dict[str, Any] = {
-            "timeout": urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s),
-            "retries": False,
-        }
-        parts = urlsplit(self.url)
-        proxy = urllib.request.getproxies().get(parts.scheme)
-        if proxy and not is_loopback(parts.hostname) and not urllib.request.proxy_bypass(parts.hostname or ""):
-            return urllib3.ProxyManager(proxy, **options)
-        return urllib3.PoolManager(**options)
+        return connection_pool(self.url, self._timeout_s)
 
     def _headers(self, body: bytes | None, idempotency_key: str | None) -> dict[str, str]:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
@@ -145,6 +135,18 @@ class Transport:
         )
         error.__cause__ = cause
         return error
+
+
+def connection_pool(url: str, timeout_s: float) -> urllib3.PoolManager:
+    """Connections to `url`, through the proxy that the environment names for it. Nothing is repeated by itself."""
+    import urllib3  # a lazy door: see `Transport.send`
+
+    options: dict[str, Any] = {"timeout": urllib3.Timeout(connect=timeout_s, read=timeout_s), "retries": False}
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not is_loopback(parts.hostname) and not urllib.request.proxy_bypass(parts.hostname or ""):
+        return urllib3.ProxyManager(proxy, **options)
+    return urllib3.PoolManager(**options)
 
 
 def api_root(base_url: str) -> str:

@@ -176,6 +176,17 @@ class TokenExpiredError(Unauthenticated):
         self.expired_at, self.profile = expired_at, profile
 
 
+class LoginFailed(Unauthenticated):
+    """Signing in through the browser came to no good end; what was stored before is as it was."""
+
+    code = "login_failed"
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        super().__init__(f"Login failed: {reason}", hint)
+        self.args = (reason, hint)
+        self.reason = reason
+
+
 class KeyExpired(Unauthenticated):
     """The API key was good until its expiry. Said only to who holds it: anybody else learns that it is not valid."""
 
