@@ -22,6 +22,7 @@ from dagy_runtime.values import (
     ArtifactRef,
     DeadLetter,
     Deployment,
+    Draft,
     Event,
     FlowVersion,
     Lease,
@@ -31,6 +32,7 @@ from dagy_runtime.values import (
     Run,
     ScheduleSpec,
     TaskRun,
+    Trigger,
 )
 
 # --- registry -----------------------------------------------------------------------------------------------
@@ -49,6 +51,12 @@ class Registry(Protocol):
     def latest_flow(self, name: str) -> FlowVersion | None:
         """The version registered last."""
 
+    def get_flow_revision(self, name: str, version: str, *, sha256: str) -> FlowVersion | None:
+        """The version as it was registered last with the artifact of that SHA-256, also when it was replaced since."""
+
+    def list_flow_versions(self, name: str, *, limit: int, cursor: str | None = None) -> Page:
+        """The versions of one flow, by version."""
+
     def list_flows(
         self,
         *,
@@ -58,7 +66,7 @@ class Registry(Protocol):
         tags: Mapping[str, str] | None = None,
     ) -> Page:
         """Flow versions by name, then version. `namespace` matches itself and what lies below it; all `tags`
-        must match.
+        must match. A page may have fewer than `limit`, even none, while its cursor says that there is more.
 
         Raises: InvalidInput for a cursor that this list did not give.
         """
@@ -72,11 +80,26 @@ class Registry(Protocol):
 
     def get_deployment(self, name: str) -> Deployment | None: ...
 
-    def list_deployments(self, *, limit: int, cursor: str | None = None, flow_name: str | None = None) -> Page:
-        """By name."""
+    def list_deployments(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        flow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Page:
+        """By name; all `tags` must match. Pages are as those of `list_flows`."""
+
+    def get_deployment_version(self, name: str, number: int) -> Deployment | None:
+        """The deployment as it stood with that `deployment_version`, the one that stands now included."""
+
+    def list_deployment_versions(self, name: str, *, limit: int, cursor: str | None = None) -> Page:
+        """The deployment at each of its versions, the newest first. What was written before versions were kept is
+        missing, but for the last of it. Nothing when the deployment does not exist.
+        """
 
     def delete_deployment(self, name: str) -> bool:
-        """Whether it was there. Its runs stay."""
+        """Whether it was there. Its versions go with it, its runs stay."""
 
 
 # --- runs ---------------------------------------------------------------------------------------------------
@@ -110,6 +133,9 @@ class RunFilter(Struct, frozen=True):
     flow_name: str | None = None
     deployment: str | None = None
     statuses: tuple[Status, ...] = ()
+    trigger: Trigger | None = None
+    created_after: str | None = None  # neither bound is included
+    created_before: str | None = None
 
 
 EVERY_RUN: Final = RunFilter()
@@ -141,7 +167,7 @@ class RunStore(Protocol):
     def get_run(self, run_id: str) -> Run | None: ...
 
     def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
-        """Newest first."""
+        """Newest first. Pages are as those of `Registry.list_flows`."""
 
     def claim_run(self, run_id: str, *, owner: str, now: float, lease_s: float, hop: int) -> Won | Lost:
         """Take a PENDING run, or a RUNNING one whose lease has run out or was released, and make it RUNNING.
@@ -239,6 +265,57 @@ class Keys(Protocol):
 
     def revoke_key(self, key_id: str, *, at: str) -> ApiKey | None:
         """The key as it stands: the first revocation's time stays. None when there is none."""
+
+
+class Drafts(Protocol):
+    """Pipelines that are being drawn."""
+
+    def put_draft(self, draft: Draft, *, expected_version: int) -> Draft:
+        """Store it with `version` one above `expected_version`, the version the caller read (0 for a new one).
+
+        Returns what stands now. Raises: Conflict when somebody else changed or deleted it meanwhile.
+        """
+
+    def get_draft(self, draft_id: str) -> Draft | None: ...
+
+    def list_drafts(self, *, limit: int, cursor: str | None = None, tags: Mapping[str, str] | None = None) -> Page:
+        """Newest first, without their canvases; all `tags` must match. Pages are as those of `Registry.list_flows`."""
+
+    def delete_draft(self, draft_id: str) -> bool:
+        """Whether it was there."""
+
+
+class Begun(Struct, frozen=True):
+    """The request is ours to carry out."""
+
+
+class UnderWay(Struct, frozen=True):
+    """Somebody else carries it out this moment."""
+
+
+class Remembered(Struct, frozen=True):
+    """It was carried out. `body` is None when the answer was not to be kept, or too large."""
+
+    status: int
+    body: bytes | None
+
+
+class Answers(Protocol):
+    """Answers to requests with an idempotency key, so that a repeat gets the first one's. Kept for a day at least."""
+
+    def begin(
+        self, key: str, *, request_hash: str, owner: str, now: float, lease_s: float
+    ) -> Begun | UnderWay | Remembered:
+        """Take the key for a request. One that began and was never finished can be taken again after `lease_s`.
+
+        Raises: Conflict when the key was used for another request.
+        """
+
+    def finish(self, key: str, *, owner: str, status: int, body: bytes | None) -> None:
+        """Keep the answer, unless somebody else has taken the key since."""
+
+    def give_up(self, key: str, *, owner: str) -> None:
+        """Let the next who comes begin at once."""
 
 
 # --- the rest of the world ----------------------------------------------------------------------------------
@@ -344,6 +421,8 @@ class Ports(Struct, frozen=True):
     registry: Registry
     runs: RunStore
     keys: Keys
+    drafts: Drafts
+    answers: Answers
     blobs: Blobs
     dispatcher: Dispatcher
     timers: Timers

@@ -79,6 +79,9 @@ class Deployment(Struct, frozen=True):
     tags: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)  # defaults for its runs
     packages: tuple[str, ...] = ()
+    max_concurrent_runs: int | None = None
+    artifact_sha256: str | None = None  # of the flow version as it was when this was written
+    updated_by: str | None = None  # a key id or a user, for people to read
 
 
 class Trigger(str, Enum):
@@ -177,6 +180,20 @@ class Event(Struct, frozen=True):
     task_run_id: str | None = None
     attempt: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Draft(Struct, frozen=True):
+    """A pipeline that is being drawn. `version` counts its changes, from 1. In lists it has no canvas."""
+
+    id: str
+    name: str
+    canvas_json: str | None
+    tags: Mapping[str, str]
+    version: int
+    created_at: str
+    updated_at: str
+    created_by: str
+    updated_by: str
 
 
 class Role(str, Enum):

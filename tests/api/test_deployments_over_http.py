@@ -49,6 +49,9 @@ def test_a_new_deployment_has_the_defaults(registered: Any) -> None:
         "parameters": {},
         "tags": {},
         "packages": [],
+        "max_concurrent_runs": None,
+        "artifact_sha256": registered.client("viewer").get("/v1/flows/etl/1.0").json()["artifact_sha256"],
+        "updated_by": registered.texts["developer"].split("_")[1],
         "created_at": "2026-03-04T12:00:00.000Z",
         "updated_at": "2026-03-04T12:00:00.000Z",
     }

@@ -22,13 +22,18 @@ POST   /logout                                   viewer
 GET    /stage                                    viewer
 POST   /flows                                    developer
 GET    /flows                                    viewer
+GET    /flows/{name}                             viewer
 GET    /flows/{name}/{version}                   viewer
 POST   /deployments                              developer
 GET    /deployments                              viewer
 GET    /deployments/{name}                       viewer
 DELETE /deployments/{name}                       developer
 PUT    /deployments/{name}/settings              developer
+GET    /deployments/{name}/versions              viewer
+POST   /deployments/{name}/rollback              developer
 POST   /runs                                     developer
+POST   /runs/bulk                                developer
+POST   /runs/cancel                              developer
 GET    /runs                                     viewer
 GET    /runs/{run_id}                            viewer
 POST   /runs/{run_id}/cancel                     developer
@@ -37,6 +42,11 @@ GET    /runs/{run_id}/tasks/{task_run_id}/result viewer
 GET    /runs/{run_id}/events                     viewer
 GET    /runs/{run_id}/logs                       viewer
 GET    /runs/{run_id}/result                     viewer
+POST   /drafts                                   developer
+GET    /drafts                                   viewer
+GET    /drafts/{draft_id}                        viewer
+PUT    /drafts/{draft_id}                        developer
+DELETE /drafts/{draft_id}                        developer
 POST   /keys                                     admin
 GET    /keys                                     admin
 DELETE /keys/{key_id}                            admin
@@ -53,7 +63,14 @@ def test_every_route_has_a_summary_of_its_own() -> None:
 
 
 def path_of(route: Route) -> str:
-    names = {"name": "daily", "version": "1.0", "run_id": "etl-1", "task_run_id": "load-1", "key_id": "ABC"}
+    names = {
+        "name": "daily",
+        "version": "1.0",
+        "run_id": "etl-1",
+        "task_run_id": "load-1",
+        "key_id": "ABC",
+        "draft_id": "ABC",
+    }
     return BASE + route.path.format(**names)
 
 

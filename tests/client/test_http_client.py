@@ -144,14 +144,42 @@ def test_a_start_of_a_run_is_repeated_under_one_key(client: DagyClient, server: 
     assert len(set(keys)) == 1
 
 
+@pytest.mark.parametrize(
+    "change, if_version",
+    [
+        pytest.param(m.DeploymentSettingsRequest(status="PAUSED"), 3, id="by ETag"),
+        pytest.param(m.DeploymentSettingsRequest(status="PAUSED", deployment_version=3), None, id="in the body"),
+    ],
+)
 @pytest.mark.parametrize("first", [pytest.param(None, id="no answer"), pytest.param(answer(BUSY, 503), id="busy")])
-def test_a_write_without_a_key_is_not_repeated(client: DagyClient, server: Any, waits: list[float], first: Any) -> None:
+def test_a_change_of_one_version_is_not_repeated(
+    client: DagyClient, server: Any, waits: list[float], first: Any, change: Any, if_version: int | None
+) -> None:
+    """The repeat would be refused because the first had succeeded."""
     server.answer(first)
 
     with pytest.raises(APIError):
-        client.change_settings("etl", m.DeploymentSettingsRequest(status="PAUSED"))
+        client.change_settings("etl", change, if_version=if_version)
     assert len(server.asked) == 1
     assert waits == []
+    assert server.asked[0].headers.get("if-match") == ('"3"' if if_version else None)
+
+
+def test_every_post_carries_a_key_of_its_own(client: DagyClient, server: Any) -> None:
+    server.answer(answer(RUN, 201))
+    for _ in range(2):
+        client.cancel_run("etl-1")
+    assert len({asked.headers["idempotency-key"] for asked in server.asked}) == 2
+
+
+def test_a_deletion_is_repeated_and_one_that_went_through_unheard_is_done(client: DagyClient, server: Any) -> None:
+    missing = answer({"error": {"code": "not_found", "message": "Deployment not found: etl"}}, 404)
+    server.answer(None, missing)
+    client.delete_deployment("etl")
+
+    server.answer(missing)
+    with pytest.raises(APIError, match="not found"):
+        client.delete_deployment("etl")
 
 
 def test_patience_ends(client: DagyClient, server: Any, waits: list[float]) -> None:
@@ -307,15 +335,25 @@ def test_every_route_of_the_client_exists_in_the_api() -> None:
         lambda: client.stage(),
         lambda: client.get_flow("X", "X"),
         lambda: client.list_flows(),
+        lambda: client.list_flow_versions("X"),
         lambda: client.put_deployment(m.DeploymentRequest(name="X", flow_name="X", flow_version="X")),
         lambda: client.get_deployment("X"),
         lambda: client.list_deployments(),
         lambda: client.change_settings("X", m.DeploymentSettingsRequest()),
         lambda: client.delete_deployment("X"),
+        lambda: list(client.iter_deployment_versions("X")),
+        lambda: client.roll_back("X"),
         lambda: client.trigger_run({}),
         lambda: client.get_run("X"),
         lambda: client.list_runs(),
         lambda: client.cancel_run("X"),
+        lambda: client.start_runs(m.RunBulkRequest(items=[])),
+        lambda: client.cancel_runs(m.RunCancelRequest()),
+        lambda: client.create_draft(m.DagDraftCreateRequest(name="n", canvas_json="{}")),
+        lambda: client.get_draft("X"),
+        lambda: list(client.iter_drafts()),
+        lambda: client.change_draft("X", m.DagDraftUpdateRequest()),
+        lambda: client.delete_draft("X"),
         lambda: list(client.iter_task_runs("X")),
         lambda: client.list_events("X"),
         lambda: client.get_logs("X"),

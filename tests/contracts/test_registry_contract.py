@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from dagy.core.errors import Conflict, InvalidInput
@@ -93,6 +96,43 @@ class TestFlows:
             listed = drain(world.registry.list_flows, limit=limit, namespace=namespace, tags=tags)
             assert [flow.name for flow in listed] == expected
 
+    def test_the_versions_of_one_flow_are_listed_by_version(self, world, make, drain):
+        for name, version in [("etl", "v2"), ("etl", "1.0"), ("etl-b", "v1"), ("et", "v1"), ("etl", "latest")]:
+            world.registry.put_flow(make.flow(name, version))
+        for limit in (1, 2, 10):
+            listed = drain(lambda **given: world.registry.list_flow_versions("etl", **given), limit=limit)
+            assert [(flow.name, flow.version) for flow in listed] == [("etl", "1.0"), ("etl", "latest"), ("etl", "v2")]
+        assert world.registry.list_flow_versions("e", limit=9).items == ()
+
+    def test_what_a_version_was_with_an_artifact_that_was_replaced_is_still_known(self, world, make):
+        old = make.flow(tags={"was": "old"}, artifact=ArtifactRef("bucket", "k.zip", "1" * 64, "s3-1", 10))
+        new = make.flow(tags={"is": "new"}, artifact=ArtifactRef("bucket", "k.zip", "2" * 64, "s3-2", 20))
+        for flow in (old, new):
+            world.registry.put_flow(flow)
+        assert world.registry.get_flow_revision("etl", "v1", sha256="1" * 64) == old
+        assert world.registry.get_flow_revision("etl", "v1", sha256="2" * 64) == new
+        assert world.registry.get_flow_revision("etl", "v2", sha256="2" * 64) is None
+        assert [flow.artifact.sha256 for flow in world.registry.list_flows(limit=9).items] == ["2" * 64]
+
+    def test_of_64_registrations_of_one_version_at_once_one_stands_whole(self, world, make, together):
+        def put(number):
+            sha256 = f"{number:064x}"
+            flow = make.flow(
+                tags={"n": str(number)},
+                artifact=ArtifactRef("bucket", f"{number}.zip", sha256, f"s3-{number}", number),
+                code_hash=sha256,
+                spec=FlowSpec("etl", "v1", make.at(number), {"load": TaskSpec("load", f"jobs:load_{number}")}),
+            )
+            return world.registry.put_flow(flow)
+
+        answers = together(put, list(range(64)))
+        [stands] = world.registry.list_flows(limit=9).items
+        assert stands == world.registry.get_flow("etl", "v1") == world.registry.latest_flow("etl")
+        assert stands in answers
+        number = int(stands.tags["n"])
+        assert stands.artifact == ArtifactRef("bucket", f"{number}.zip", stands.code_hash, f"s3-{number}", number)
+        assert stands.spec.tasks["load"].import_path == f"jobs:load_{number}" and int(stands.code_hash, 16) == number
+
 
 class TestDeployments:
     def test_what_was_put_is_got_as_it_was_with_version_one(self, world, make):
@@ -180,12 +220,56 @@ class TestDeployments:
         assert world.registry.get_deployment("nightly") is None
         assert world.registry.put_deployment(make.deployment(), expected_version=0).deployment_version == 1
 
+    def test_each_version_of_a_deployment_is_kept_the_newest_first(self, world, make, drain):
+        stored = [
+            world.registry.put_deployment(
+                make.deployment(
+                    tags={"n": str(number)}, parameters={"x": number / 2}, artifact_sha256="ab" * 32, updated_by="ann"
+                ),
+                expected_version=number,
+            )
+            for number in range(12)
+        ]
+        world.registry.put_deployment(make.deployment("other"), expected_version=None)
+        for limit in (1, 5, 100):
+            listed = drain(lambda **given: world.registry.list_deployment_versions("nightly", **given), limit=limit)
+            assert listed == stored[::-1]
+        assert [world.registry.get_deployment_version("nightly", number) for number in range(1, 13)] == stored
+        assert world.registry.get_deployment_version("nightly", 0) is None
+        assert world.registry.get_deployment_version("nightly", 13) is None
+        assert world.registry.get_deployment_version("never", 1) is None
+        assert world.registry.list_deployment_versions("never", limit=9).items == ()
+
+    def test_a_refused_change_leaves_no_version(self, world, make):
+        world.registry.put_deployment(make.deployment(), expected_version=None)
+        with pytest.raises(Conflict):
+            world.registry.put_deployment(make.deployment(), expected_version=7)
+        assert len(world.registry.list_deployment_versions("nightly", limit=9).items) == 1
+
+    def test_the_versions_of_a_deployment_that_was_deleted_are_not_those_of_the_next(self, world, make):
+        for number in range(3):
+            world.registry.put_deployment(make.deployment(tags={"old": str(number)}), expected_version=None)
+        world.registry.delete_deployment("nightly")
+        assert world.registry.list_deployment_versions("nightly", limit=9).items == ()
+        new = world.registry.put_deployment(make.deployment(created_at=make.at(9)), expected_version=0)
+        assert world.registry.list_deployment_versions("nightly", limit=9).items == (new,)
+        assert world.registry.get_deployment_version("nightly", 2) is None
+
 
 class TestCursors:
     @pytest.mark.parametrize("cursor", ["", "x", "not a cursor!", "bnVsbA", "e30", "🦆", "W10"])
     def test_garbage_is_refused(self, world, cursor):
         with pytest.raises(InvalidInput, match="is not a cursor"):
             world.registry.list_flows(limit=1, cursor=cursor)
+
+    @pytest.mark.parametrize("after", ["", "x" * 1025, "\ud800", None, 7, ["x"]])
+    def test_a_cursor_made_by_hand_opens_nothing(self, world, make, after):
+        for version in ("v1", "v2"):
+            world.registry.put_flow(make.flow(version=version))
+        given = json.loads(base64.b64decode(world.registry.list_flows(limit=1).cursor + "=="))
+        forged = base64.urlsafe_b64encode(json.dumps({**given, "after": after}).encode()).decode()
+        with pytest.raises(InvalidInput, match="belongs to another list"):
+            world.registry.list_flows(limit=1, cursor=forged.rstrip("="))
 
     def test_the_cursor_of_another_list_or_other_filters_is_refused(self, world, make):
         for version in ("v1", "v2"):

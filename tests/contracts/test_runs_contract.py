@@ -158,6 +158,35 @@ class TestListing:
             listed = drain(world.runs.list_runs, limit=limit, where=where)
             assert "".join(run.id[-1] for run in listed) == expected
 
+    @pytest.mark.parametrize(
+        "where, expected",
+        [
+            pytest.param({"created_after": 2}, "543", id="after, not at"),
+            pytest.param({"created_before": 3}, "210", id="before, not at"),
+            pytest.param({"created_after": 0.9, "created_before": 4.1}, "4321", id="between"),
+            pytest.param({"created_after": 3, "created_before": 2}, "", id="no time at all"),
+            pytest.param({"trigger": Trigger.SCHEDULE}, "420", id="a trigger"),
+            pytest.param({"flow_name": "etl", "created_after": 1, "trigger": Trigger.MANUAL}, "53", id="of a flow"),
+            pytest.param(
+                {"deployment": "nightly", "created_before": 5, "trigger": Trigger.SCHEDULE}, "420", id="of one"
+            ),
+            pytest.param({"statuses": (Status.PENDING, Status.RUNNING), "created_after": 1}, "5432", id="of statuses"),
+            pytest.param(
+                {"flow_name": "etl", "deployment": "nightly", "statuses": (Status.PENDING,), "created_before": 4},
+                "3210",
+                id="of everything",
+            ),
+        ],
+    )
+    def test_a_list_is_bounded_in_time_and_filtered_by_trigger(self, world, make, drain, where, expected):
+        for number in range(6):
+            trigger = Trigger.MANUAL if number % 2 else Trigger.SCHEDULE
+            world.runs.create_run(make.run(f"r{number}", seconds=number, trigger=trigger))
+        bounds = {name: make.at(where[name]) for name in ("created_after", "created_before") if name in where}
+        for limit in (1, 2, 10):
+            listed = drain(world.runs.list_runs, limit=limit, where=RunFilter(**{**where, **bounds}))
+            assert "".join(run.id[1] for run in listed) == expected
+
     def test_a_run_moves_between_the_lists_of_statuses(self, world, make):
         world.runs.create_run(make.run("one"))
         claim(world, "one", "a")

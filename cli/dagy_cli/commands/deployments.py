@@ -7,12 +7,15 @@ import msgspec
 
 from dagy_cli import completing
 from dagy_cli.changing import Consent, change_options
+from dagy_cli.commands.deployment_versions import history, rollback
 from dagy_cli.lazy import Group
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
 COLUMNS = ["name", "flow_name", "flow_version", "status", "execution_mode", "schedule", "timezone", "updated_at"]
 deployments = Group("deployments", help="Deployments: what can be run, and when.")
+deployments.add_command(history)
+deployments.add_command(rollback)
 
 
 @deployments.command("list", cls=Command)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from typing import Final
 
 from dagy.core.errors import InvalidInput
+
+MAX_SORT_KEY_BYTES: Final = 1024
 
 
 def list_id(kind: str, *filters: object) -> str:
@@ -36,9 +39,17 @@ def decode_cursor(list_name: str, cursor: str | None) -> str | None:
         found, after = data["list"], data["after"]
     except (ValueError, KeyError, TypeError):
         raise _refused("is not a cursor", cursor) from None
-    if found != list_name or not isinstance(after, str):
+    if found != list_name or not isinstance(after, str) or not _is_sort_key(after):
         raise _refused("belongs to another list or other filters", cursor)
     return after
+
+
+def _is_sort_key(text: str) -> bool:
+    """What DynamoDB takes for one."""
+    try:
+        return 0 < len(text.encode()) <= MAX_SORT_KEY_BYTES
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def _refused(why: str, cursor: str) -> InvalidInput:

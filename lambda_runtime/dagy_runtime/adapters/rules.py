@@ -6,6 +6,7 @@ A store applies these to what it read, or writes their results under the conditi
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -14,8 +15,9 @@ from dagy.core.errors import Conflict, InvalidInput
 from dagy.core.spec import canonical_json
 from dagy.core.states import RUN_TRANSITIONS, TASK_TRANSITIONS, Status, sources_of
 from dagy.core.timestamps import to_iso
-from dagy_runtime.ports import TaskOutcome
-from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
+from dagy_runtime.adapters.cursors import list_id
+from dagy_runtime.ports import RunFilter, TaskOutcome
+from dagy_runtime.values import Draft, Problem, ResultRef, Run, TaskRun
 
 CLAIMABLE: Final = sources_of(Status.RUNNING, RUN_TRANSITIONS) | {Status.RUNNING}
 _OUTCOMES: Final = TASK_TRANSITIONS[Status.RUNNING] - {Status.RUNNING}
@@ -34,6 +36,28 @@ def key_reused(idempotency_key: str) -> Conflict:
         f"The idempotency key {idempotency_key!r} was used with another flow, deployment or parameters",
         "Use a new key for a new request.",
     )
+
+
+def run_list(where: RunFilter) -> str:
+    """The name of a list of runs, for its cursors."""
+    bounds = (where.trigger, where.created_after, where.created_before)
+    asked = bounds if any(bounds) else ()
+    return list_id("runs", where.flow_name, where.deployment, sorted(where.statuses), *asked)
+
+
+def has_tags(tags: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:
+    return all(tags.get(key) == value for key, value in (wanted or {}).items())
+
+
+def draft_changed_meanwhile(draft: Draft, version: int) -> Conflict:
+    return Conflict(
+        f"Draft '{draft.id}' was changed meanwhile: it is at version {version}, not {draft.version}",
+        "Look at it again, then repeat your change.",
+    )
+
+
+def answer_of_another_request() -> Conflict:
+    return Conflict("The Idempotency-Key was used for another request", "Use a new key for a new request.")
 
 
 def claimed(run: Run, *, now: float, hop: int) -> Run:

@@ -18,8 +18,9 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
 from dagy.core.sizes import Size
+from dagy_runtime.api.answers import Answer
 from dagy_runtime.api.errors import BodyTooLarge, NoSuchRoute
-from dagy_runtime.api.handling import Answer, Arrived, Service
+from dagy_runtime.api.handling import Arrived, Service
 from dagy_runtime.api.routes import BASE, ROUTES, Route
 from dagy_runtime.api.supported import offer
 from dagy_runtime.ports import Ports

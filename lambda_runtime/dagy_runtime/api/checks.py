@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from dagy.core.errors import InvalidInput, NotFound
+from dagy_runtime.api.context import Context
+from dagy_runtime.api.errors import PreconditionFailed
 from dagy_runtime.ports import Registry
 from dagy_runtime.values import FlowVersion, Page
 
@@ -27,6 +29,28 @@ def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
         if len(value) > MAX_TAG_VALUE:
             raise InvalidInput(f"The value of tag {key!r} is too long", f"At most {MAX_TAG_VALUE} characters.")
     return dict(tags)
+
+
+def checked_tag_filter(texts: Sequence[str]) -> dict[str, str]:
+    """`key:value`, once per tag. Raises: InvalidInput."""
+    tags: dict[str, str] = {}
+    for text in texts:
+        key, colon, value = text.partition(":")
+        if not colon or not key:
+            raise InvalidInput(f"Invalid tag filter {text[:100]!r}", "Write tag=key:value, once per tag.")
+        if tags.setdefault(key, value) != value:
+            raise InvalidInput(f"Nothing can have two values of tag {key[:100]!r}", "All given tags must match.")
+    return tags
+
+
+def check_expected(ctx: Context, kind: str, name: str, version: int) -> None:
+    """Raises: PreconditionFailed when the request's `If-Match` is another version's ETag."""
+    if ctx.if_match is not None and ctx.if_match != version:
+        stands = f"at version {version}" if version else "not there"
+        raise PreconditionFailed(
+            f"{kind.capitalize()} '{name}' is {stands}; If-Match says {ctx.if_match}",
+            "Somebody changed it meanwhile: look at it again, then repeat your change.",
+        )
 
 
 def flow_to_use(registry: Registry, name: str, version: str) -> FlowVersion:

@@ -26,7 +26,7 @@ NOBODY: Final = Caller(kind="nobody", id="", name="nobody", role=None)
 
 
 class Context(Struct, frozen=True):
-    """One request. `idempotency_key` is the header's value, checked for form."""
+    """One request. `idempotency_key` and `if_match` are the headers' values; the latter is the version in the ETag."""
 
     ports: Ports
     offer: Offer
@@ -34,6 +34,7 @@ class Context(Struct, frozen=True):
     request_id: str
     caller: Caller
     idempotency_key: str | None = None
+    if_match: int | None = None
 
 
 class Already(Struct, frozen=True):

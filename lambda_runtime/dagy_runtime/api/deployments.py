@@ -11,7 +11,7 @@ from dagy.client import models as m
 from dagy.core.errors import Conflict, InvalidInput, NotFound
 from dagy.core.names import checked_name
 from dagy_runtime.api import views
-from dagy_runtime.api.checks import flow_to_use, no_deployment
+from dagy_runtime.api.checks import check_expected, checked_tag_filter, flow_to_use, no_deployment
 from dagy_runtime.api.context import Context
 from dagy_runtime.api.pages import fitting
 from dagy_runtime.api.queries import DeploymentQuery
@@ -28,7 +28,12 @@ def put_deployment(ctx: Context, body: m.DeploymentRequest) -> m.DeploymentRespo
         ctx.ports.registry, checked_name("flow name", body.flow_name), checked_name("flow version", body.flow_version)
     )
     change = asked_by_deploy(body)
-    return _view(ctx, _store(ctx, name, lambda current: _decided(ctx, current, change, name, flow)))
+
+    def changed(current: Deployment | None) -> Deployment:
+        check_expected(ctx, "deployment", name, current.deployment_version if current else 0)
+        return decide_for(ctx, current, change, name, flow)
+
+    return deployment_view(ctx, store_deployment(ctx, name, changed))
 
 
 def change_settings(ctx: Context, body: m.DeploymentSettingsRequest, *, name: str) -> m.DeploymentResponse:
@@ -38,18 +43,19 @@ def change_settings(ctx: Context, body: m.DeploymentSettingsRequest, *, name: st
     def changed(current: Deployment | None) -> Deployment:
         if current is None:
             raise no_deployment(ctx.ports.registry, name)
+        check_expected(ctx, "deployment", name, current.deployment_version)
         if body.deployment_version is not UNSET and body.deployment_version != current.deployment_version:
             raise Conflict(
                 f"Deployment '{name}' is at version {current.deployment_version}, not {body.deployment_version}",
                 "Somebody changed it meanwhile: look at it again, then repeat your change.",
             )
         flow = flow_to_use(ctx.ports.registry, current.flow_name, current.flow_version)
-        planned = _decided(ctx, current, change, name, flow)
+        planned = decide_for(ctx, current, change, name, flow)
         if planned.schedule is None and not isinstance(change.timezone, (UnsetType, type(None))):
             raise InvalidInput(f"Deployment '{name}' has no schedule for a time zone", "Give schedule and timezone.")
         return planned
 
-    return _view(ctx, _store(ctx, name, changed))
+    return deployment_view(ctx, store_deployment(ctx, name, changed))
 
 
 def point_to(ctx: Context, name: str, flow: FlowVersion) -> Callable[[], Deployment]:
@@ -59,10 +65,10 @@ def point_to(ctx: Context, name: str, flow: FlowVersion) -> Callable[[], Deploym
     """
 
     def moved(current: Deployment | None) -> Deployment:
-        return _decided(ctx, current, Change(), name, flow)
+        return decide_for(ctx, current, Change(), name, flow)
 
     moved(ctx.ports.registry.get_deployment(name))
-    return lambda: _store(ctx, name, moved)
+    return lambda: store_deployment(ctx, name, moved)
 
 
 def get_deployment(ctx: Context, *, name: str) -> m.DeploymentResponse:
@@ -70,15 +76,17 @@ def get_deployment(ctx: Context, *, name: str) -> m.DeploymentResponse:
     deployment = ctx.ports.registry.get_deployment(name)
     if deployment is None:
         raise no_deployment(ctx.ports.registry, name)
-    return _view(ctx, deployment)
+    return deployment_view(ctx, deployment)
 
 
 def list_deployments(ctx: Context, query: DeploymentQuery) -> m.DeploymentListResponse:
     if query.flow_name is not None:
         checked_name("flow name", query.flow_name)
-    now = ctx.ports.clock.now()
+    now, tags = ctx.ports.clock.now(), checked_tag_filter(query.tag)
     items, cursor = fitting(
-        lambda limit: ctx.ports.registry.list_deployments(limit=limit, cursor=query.cursor, flow_name=query.flow_name),
+        lambda limit: ctx.ports.registry.list_deployments(
+            limit=limit, cursor=query.cursor, flow_name=query.flow_name, tags=tags
+        ),
         lambda deployment: views.deployment_view(deployment, now=now),
         query.limit,
     )
@@ -97,11 +105,11 @@ def delete_deployment(ctx: Context, *, name: str) -> None:
     sync_schedule(ports, name)  # somebody may have deployed it anew between the two
 
 
-def _decided(ctx: Context, current: Deployment | None, change: Change, name: str, flow: FlowVersion) -> Deployment:
-    return decide(current, change, name=name, flow=flow, offer=ctx.offer, now=ctx.ports.clock.now())
+def decide_for(ctx: Context, current: Deployment | None, change: Change, name: str, flow: FlowVersion) -> Deployment:
+    return decide(current, change, name=name, flow=flow, offer=ctx.offer, now=ctx.ports.clock.now(), by=ctx.caller.id)
 
 
-def _store(ctx: Context, name: str, decided: Callable[[Deployment | None], Deployment]) -> Deployment:
+def store_deployment(ctx: Context, name: str, decided: Callable[[Deployment | None], Deployment]) -> Deployment:
     """Read, decide, write under the version read; again when somebody else was faster. Then the schedule.
 
     When EventBridge refuses the schedule, what stood before is put back.
@@ -132,5 +140,5 @@ def _put_back(ctx: Context, before: Deployment | None, stored: Deployment) -> No
         return  # somebody has changed it since: theirs counts
 
 
-def _view(ctx: Context, deployment: Deployment) -> m.DeploymentResponse:
+def deployment_view(ctx: Context, deployment: Deployment) -> m.DeploymentResponse:
     return views.deployment_view(deployment, now=ctx.ports.clock.now())

@@ -37,6 +37,12 @@ class BodyTooLarge(InvalidInput):
     code = "body_too_large"
 
 
+class PreconditionFailed(Conflict):
+    """What `If-Match` names is not what stands there."""
+
+    code = "precondition_failed"
+
+
 class NoSuchRoute(InvalidInput):
     """No route has this path."""
 
@@ -62,6 +68,7 @@ STATUSES: Final[Mapping[type[DagyError], int]] = {
     NotFound: 404,
     MethodNotAllowed: 405,
     Conflict: 409,
+    PreconditionFailed: 412,
     BodyTooLarge: 413,
     InvalidInput: 422,
     InvalidFlow: 422,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 from dagy.client import models as m
@@ -11,11 +10,11 @@ from dagy.core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavai
 from dagy.core.names import checked_name, is_reserved_key
 from dagy.core.timestamps import to_iso
 from dagy_runtime.api import views
-from dagy_runtime.api.checks import checked_tags, flow_to_use
+from dagy_runtime.api.checks import LATEST, checked_tag_filter, checked_tags, flow_to_use
 from dagy_runtime.api.context import Context
 from dagy_runtime.api.deployments import point_to
 from dagy_runtime.api.pages import fitting
-from dagy_runtime.api.queries import FlowQuery
+from dagy_runtime.api.queries import FlowQuery, PageQuery
 from dagy_runtime.api.specs import checked_spec
 from dagy_runtime.values import ArtifactRef, FlowVersion
 
@@ -54,7 +53,7 @@ def get_flow(ctx: Context, *, name: str, version: str) -> m.FlowDetailResponse:
 def list_flows(ctx: Context, query: FlowQuery) -> m.FlowListResponse:
     if query.namespace is not None:
         checked_name("namespace", query.namespace)
-    tags = _tag_filter(query.tag)
+    tags = checked_tag_filter(query.tag)
     items, cursor = fitting(
         lambda limit: ctx.ports.registry.list_flows(
             limit=limit, cursor=query.cursor, namespace=query.namespace, tags=tags
@@ -62,6 +61,17 @@ def list_flows(ctx: Context, query: FlowQuery) -> m.FlowListResponse:
         views.flow_item,
         query.limit,
     )
+    return m.FlowListResponse(items=items, next_cursor=cursor)
+
+
+def list_flow_versions(ctx: Context, query: PageQuery, *, name: str) -> m.FlowListResponse:
+    checked_name("flow name", name)
+    registry = ctx.ports.registry
+    items, cursor = fitting(
+        lambda limit: registry.list_flow_versions(name, limit=limit, cursor=query.cursor), views.flow_item, query.limit
+    )
+    if not items and query.cursor is None:
+        flow_to_use(registry, name, LATEST)  # raises, with the names that look alike
     return m.FlowListResponse(items=items, next_cursor=cursor)
 
 
@@ -109,14 +119,3 @@ def _namespace(given: str | None, current: FlowVersion | None) -> str:
     if len(given) > MAX_NAMESPACE:
         raise InvalidInput("The namespace is too long", f"At most {MAX_NAMESPACE} characters.")
     return checked_name("namespace", given)
-
-
-def _tag_filter(texts: Sequence[str]) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for text in texts:
-        key, colon, value = text.partition(":")
-        if not colon or not key:
-            raise InvalidInput(f"Invalid tag filter {text[:100]!r}", "Write tag=key:value, once per tag.")
-        if tags.setdefault(key, value) != value:
-            raise InvalidInput(f"No flow can have two values of tag {key[:100]!r}", "All given tags must match.")
-    return tags

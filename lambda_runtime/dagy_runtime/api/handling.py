@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
 from dagy.core.errors import DagyError, Forbidden, InvalidInput, Unauthenticated
 from dagy.core.offer import Offer
+from dagy_runtime.api.answers import Answer
 from dagy_runtime.api.context import NOBODY, Already, Caller, Context
 from dagy_runtime.api.errors import MethodNotAllowed, told
+from dagy_runtime.api.repeats import once
 from dagy_runtime.api.routes import Route
 from dagy_runtime.api.wire import encode, read_body, read_query
 from dagy_runtime.engine.keys import authenticate
@@ -26,6 +28,7 @@ from dagy_runtime.ports import Ports
 from dagy_runtime.values import Role
 
 _LOG: Final = logging.getLogger("dagy.api")
+_ETAG: Final = re.compile('"([0-9]{1,9})"')
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -41,12 +44,6 @@ class Arrived:
     path: Mapping[str, str]
     query: tuple[tuple[str, str], ...]
     body: bytes
-
-
-class Answer(Struct, frozen=True):
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
 
 
 class Service:
@@ -70,8 +67,15 @@ class Service:
                 request_id=request_id,
                 caller=caller,
                 idempotency_key=_idempotency_key(arrived.headers),
+                if_match=_if_match(route, arrived.headers),
             )
-            answer = _succeeded(route, _called(route, context, arrived), request_id)
+            answer = once(
+                context,
+                route.repeats,
+                request=_request(route, arrived),
+                act=lambda: _succeeded(route, _called(route, context, arrived)),
+            )
+            answer = replace(answer, headers={**answer.headers, "X-Request-Id": request_id})
         except Exception as error:
             answer = _failed(error, request_id)
         took_ms = (time.perf_counter() - started) * 1000
@@ -128,6 +132,24 @@ def _idempotency_key(headers: Mapping[str, str]) -> str | None:
     return text
 
 
+def _if_match(route: Route, headers: Mapping[str, str]) -> int | None:
+    """The version that the ETag in `If-Match` stands for. Where it would be ignored, it is refused."""
+    text = headers.get("if-match")
+    if text is None or route.method == "GET":
+        return None
+    if route.etag is None:
+        raise InvalidInput(f"{route.method} {route.path} does not honour If-Match", "Leave it out.")
+    found = _ETAG.fullmatch(text)
+    if found is None:
+        raise InvalidInput(f"Invalid If-Match {text[:50]!r}", 'The ETag of an earlier answer, such as "3".')
+    return int(found[1])
+
+
+def _request(route: Route, arrived: Arrived) -> bytes:
+    """What makes two requests the same."""
+    return encode([route.method, route.path, sorted(arrived.path.items()), arrived.body])
+
+
 def _called(route: Route, context: Context, arrived: Arrived) -> Any:
     given: list[Any] = []
     if route.body is not None:
@@ -139,8 +161,8 @@ def _called(route: Route, context: Context, arrived: Arrived) -> Any:
     return route.handler(context, *given, **arrived.path)
 
 
-def _succeeded(route: Route, result: Any, request_id: str) -> Answer:
-    headers = {"X-Request-Id": request_id}
+def _succeeded(route: Route, result: Any) -> Answer:
+    headers = {"ETag": f'"{getattr(result, route.etag)}"'} if route.etag else {}
     if route.response is None:
         return Answer(route.status, b"", headers)
     if isinstance(result, Already):

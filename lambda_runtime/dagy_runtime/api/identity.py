@@ -45,4 +45,5 @@ def stage(ctx: Context) -> m.StageResponse:
         executors=[executor.value for executor in offer.executors],
         has_packages=offer.has_packages,
         max_artifact_bytes=offer.max_artifact_bytes,
+        has_run_limits=offer.has_run_limits,
     )

@@ -27,15 +27,27 @@ class FlowQuery(PageQuery):
 
 
 class DeploymentQuery(PageQuery):
+    """`tag` is `key:value`, and all given must match."""
+
     flow_name: Optional[str] = None
+    tag: List[str] = []
+
+
+class DraftQuery(PageQuery):
+    """`tag` is `key:value`, and all given must match."""
+
+    tag: List[str] = []
 
 
 class RunQuery(PageQuery):
-    """Runs that have one of the statuses, when any are given."""
+    """Runs that have one of the statuses, when any are given, and were created after and before, neither included."""
 
     flow_name: Optional[str] = None
     deployment: Optional[str] = None
     status: List[str] = []
+    trigger: Optional[str] = None
+    after: Optional[str] = None
+    before: Optional[str] = None
 
 
 class EventQuery(Query):

@@ -8,9 +8,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from dagy.client import models as m
-from dagy_runtime.api import deployments, flows, identity, keys, runs
+from dagy_runtime.api import bulk_runs, deployments, drafts, flows, identity, keys, rollbacks, runs
 from dagy_runtime.api.queries import (
     DeploymentQuery,
+    DraftQuery,
     EventQuery,
     FlowQuery,
     LogQuery,
@@ -18,6 +19,7 @@ from dagy_runtime.api.queries import (
     Query,
     RunQuery,
 )
+from dagy_runtime.api.repeats import Repeats
 from dagy_runtime.api.wire import MAX_BODY_BYTES
 from dagy_runtime.values import Role
 
@@ -29,6 +31,7 @@ MAX_FLOW_BYTES: Final = 5 * 1024 * 1024
 class Route(Struct, frozen=True):
     """`path` is below `/v1`; its `{names}` become keyword arguments of the handler, which is called as
     `handler(ctx, [body or query], **names)`. `role` None means open to everyone. `response` None means no body.
+    `etag` is the answer's field that counts changes; where it is given, `If-Match` is honoured.
     """
 
     method: str
@@ -41,6 +44,8 @@ class Route(Struct, frozen=True):
     body: type[m.Request] | None = None
     query: type[Query] | None = None
     max_body_bytes: int = MAX_BODY_BYTES
+    repeats: Repeats = Repeats.HARMLESS
+    etag: str | None = None
 
 
 _VIEWER, _DEVELOPER, _ADMIN = Role.VIEWER, Role.DEVELOPER, Role.ADMIN
@@ -54,8 +59,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/flows", flows.register_flow, m.FlowRegisterResponse, _DEVELOPER,
         "Register a flow version, or replace it", body=m.FlowRegisterRequest, max_body_bytes=MAX_FLOW_BYTES,
+        repeats=Repeats.ANSWERED,
     ),
     Route("GET", "/flows", flows.list_flows, m.FlowListResponse, _VIEWER, "List flow versions", query=FlowQuery),
+    Route(
+        "GET", "/flows/{name}", flows.list_flow_versions, m.FlowListResponse, _VIEWER,
+        "List the versions of one flow", query=PageQuery,
+    ),
     Route(
         "GET", "/flows/{name}/{version}", flows.get_flow, m.FlowDetailResponse, _VIEWER,
         "One flow version; `latest` is the one of that name, else the one registered last",
@@ -64,13 +74,15 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/deployments", deployments.put_deployment, m.DeploymentResponse, _DEVELOPER,
         "Create a deployment, or change the one of that name", body=m.DeploymentRequest,
+        repeats=Repeats.ANSWERED, etag="deployment_version",
     ),
     Route(
         "GET", "/deployments", deployments.list_deployments, m.DeploymentListResponse, _VIEWER,
         "List deployments", query=DeploymentQuery,
     ),
     Route(
-        "GET", "/deployments/{name}", deployments.get_deployment, m.DeploymentResponse, _VIEWER, "One deployment"
+        "GET", "/deployments/{name}", deployments.get_deployment, m.DeploymentResponse, _VIEWER, "One deployment",
+        etag="deployment_version",
     ),
     Route(
         "DELETE", "/deployments/{name}", deployments.delete_deployment, None, _DEVELOPER,
@@ -78,12 +90,30 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "PUT", "/deployments/{name}/settings", deployments.change_settings, m.DeploymentResponse, _DEVELOPER,
-        "Change settings without deploying", body=m.DeploymentSettingsRequest,
+        "Change settings without deploying", body=m.DeploymentSettingsRequest, etag="deployment_version",
+    ),
+    Route(
+        "GET", "/deployments/{name}/versions", rollbacks.list_versions, m.DeploymentVersionListResponse, _VIEWER,
+        "What a deployment was at each of its versions, newest first", query=PageQuery,
+    ),
+    Route(
+        "POST", "/deployments/{name}/rollback", rollbacks.roll_back, m.DeploymentResponse, _DEVELOPER,
+        "Go back to the code and the settings of an earlier version", body=m.RollbackRequest,
+        repeats=Repeats.ANSWERED, etag="deployment_version",
     ),
     # --- runs
     Route(
         "POST", "/runs", runs.create_run, m.RunResponse, _DEVELOPER,
         "Start a run; 200 instead of 201 when its idempotency key was seen before", status=201, body=m.RunRequest,
+        repeats=Repeats.HANDLED,
+    ),
+    Route(
+        "POST", "/runs/bulk", bulk_runs.start_runs, m.RunBulkResponse, _DEVELOPER,
+        "Start many runs of one flow or deployment", status=201, body=m.RunBulkRequest, repeats=Repeats.HANDLED,
+    ),
+    Route(
+        "POST", "/runs/cancel", bulk_runs.cancel_runs, m.RunCancelResponse, _DEVELOPER,
+        "Ask for the end of all runs that match, or only list them", body=m.RunCancelRequest,
     ),
     Route("GET", "/runs", runs.list_runs, m.RunListResponse, _VIEWER, "List runs, newest first", query=RunQuery),
     Route("GET", "/runs/{run_id}", runs.get_run, m.RunResponse, _VIEWER, "One run"),
@@ -106,10 +136,26 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET", "/runs/{run_id}/logs", runs.get_logs, m.LogResponse, _VIEWER, "A run's log lines", query=LogQuery
     ),
     Route("GET", "/runs/{run_id}/result", runs.get_result, m.ResultResponse, _VIEWER, "What a run returned"),
+    # --- drafts
+    Route(
+        "POST", "/drafts", drafts.create_draft, m.DagDraftResponse, _DEVELOPER, "Keep a draft of a pipeline",
+        status=201, body=m.DagDraftCreateRequest, repeats=Repeats.ANSWERED, etag="version",
+    ),
+    Route(
+        "GET", "/drafts", drafts.list_drafts, m.DagDraftListResponse, _VIEWER, "List drafts, newest first",
+        query=DraftQuery,
+    ),
+    Route("GET", "/drafts/{draft_id}", drafts.get_draft, m.DagDraftResponse, _VIEWER, "One draft", etag="version"),
+    Route(
+        "PUT", "/drafts/{draft_id}", drafts.change_draft, m.DagDraftResponse, _DEVELOPER, "Change a draft",
+        body=m.DagDraftUpdateRequest, etag="version",
+    ),
+    Route("DELETE", "/drafts/{draft_id}", drafts.delete_draft, None, _DEVELOPER, "Delete a draft", status=204),
     # --- keys
     Route(
         "POST", "/keys", keys.create_key, m.KeyCreatedResponse, _ADMIN,
         "Make an API key; its text is shown only here", status=201, body=m.KeyCreateRequest,
+        repeats=Repeats.REFUSED,
     ),
     Route("GET", "/keys", keys.list_keys, m.KeyListResponse, _ADMIN, "List API keys, newest first", query=PageQuery),
     Route("DELETE", "/keys/{key_id}", keys.revoke_key, m.KeyResponse, _ADMIN, "Revoke an API key"),

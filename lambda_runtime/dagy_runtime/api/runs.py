@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from dagy.client import models as m
 from dagy.core.errors import Conflict, InvalidInput, NotFound
 from dagy.core.names import checked_name
-from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE
+from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE, ExecutionMode
 from dagy.core.states import RUN_TRANSITIONS, Status
+from dagy.core.timestamps import to_epoch, to_iso
 from dagy.parameters import check_values
 from dagy_runtime.api import views
 from dagy_runtime.api.checks import LATEST, checked_tags, flow_to_use, no_deployment
@@ -31,21 +34,26 @@ MAX_VALUE_BYTES: Final = 1024 * 1024
 URL_EXPIRES_S: Final = 15 * 60
 
 
+class Submission(Struct, frozen=True):
+    """What to run and how, checked but for its parameters."""
+
+    flow: FlowVersion
+    deployment: Deployment | None
+    mode: ExecutionMode
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        return self.deployment.parameters if self.deployment else {}
+
+
 def create_run(ctx: Context, body: m.RunRequest) -> m.RunResponse | Already:
-    flow, deployment = _what_to_run(ctx, body)
-    mode = read_mode(body.execution_mode)
-    default = deployment.isolation if deployment else DEFAULT_ISOLATION
-    ctx.offer.check_size(mode.size or (deployment.size if deployment else DEFAULT_SIZE))
-    ctx.offer.check_settings(mode.isolation or default, None)
-    if not 1 <= body.max_workers <= MAX_WORKERS:
-        raise InvalidInput(f"max_workers {body.max_workers} is out of range", f"1–{MAX_WORKERS}.")
-    defaults = deployment.parameters if deployment else {}
+    what = submission(ctx, body)
     creation = submit_run(
         ctx.ports,
-        flow=flow,
-        deployment=deployment,
-        parameters=check_values(flow.spec.parameters, {**defaults, **body.parameters}),
-        mode=mode,
+        flow=what.flow,
+        deployment=what.deployment,
+        parameters=check_values(what.flow.spec.parameters, {**what.defaults, **body.parameters}),
+        mode=what.mode,
         trigger=Trigger.MANUAL,
         requested_by=ctx.caller.id,
         idempotency_key=ctx.idempotency_key,
@@ -57,6 +65,18 @@ def create_run(ctx: Context, body: m.RunRequest) -> m.RunResponse | Already:
     return Already(shown) if isinstance(creation, Existed) else shown
 
 
+def submission(ctx: Context, body: m.RunRequest) -> Submission:
+    """Raises: InvalidInput or NotFound for what cannot be run so on this stage."""
+    flow, deployment = _what_to_run(ctx, body)
+    mode = read_mode(body.execution_mode)
+    default = deployment.isolation if deployment else DEFAULT_ISOLATION
+    ctx.offer.check_size(mode.size or (deployment.size if deployment else DEFAULT_SIZE))
+    ctx.offer.check_settings(mode.isolation or default, None)
+    if not 1 <= body.max_workers <= MAX_WORKERS:
+        raise InvalidInput(f"max_workers {body.max_workers} is out of range", f"1–{MAX_WORKERS}.")
+    return Submission(flow, deployment, mode)
+
+
 def get_run(ctx: Context, *, run_id: str) -> m.RunResponse:
     run = _run(ctx, run_id)
     has_object = run.result is not None and run.result.key is not None
@@ -64,18 +84,29 @@ def get_run(ctx: Context, *, run_id: str) -> m.RunResponse:
 
 
 def list_runs(ctx: Context, query: RunQuery) -> m.RunListResponse:
-    if query.flow_name is not None:
-        checked_name("flow name", query.flow_name)
-    if query.deployment is not None:
-        checked_name("deployment name", query.deployment)
-    statuses = tuple(dict.fromkeys(map(_status, query.status)))
-    where = RunFilter(flow_name=query.flow_name, deployment=query.deployment, statuses=statuses)
+    where = run_filter(query)
     items, cursor = fitting(
         lambda limit: ctx.ports.runs.list_runs(limit=limit, cursor=query.cursor, where=where),
         views.run_view,
         query.limit,
     )
     return m.RunListResponse(items=items, next_cursor=cursor)
+
+
+def run_filter(query: RunQuery) -> RunFilter:
+    """Raises: InvalidInput for a name, status, trigger or time that is none."""
+    if query.flow_name is not None:
+        checked_name("flow name", query.flow_name)
+    if query.deployment is not None:
+        checked_name("deployment name", query.deployment)
+    return RunFilter(
+        flow_name=query.flow_name,
+        deployment=query.deployment,
+        statuses=tuple(dict.fromkeys(map(_status, query.status))),
+        trigger=None if query.trigger is None else _trigger(query.trigger),
+        created_after=_time(query.after),
+        created_before=_time(query.before),
+    )
 
 
 def cancel_run(ctx: Context, *, run_id: str) -> m.RunResponse:
@@ -160,6 +191,17 @@ def _status(word: str) -> Status:
     if word not in RUN_TRANSITIONS:
         raise InvalidInput(f"Unknown status {word[:50]!r}", f"One of {', '.join(RUN_TRANSITIONS)}.")
     return Status(word)
+
+
+def _trigger(word: str) -> Trigger:
+    if word not in Trigger._value2member_map_:
+        raise InvalidInput(f"Unknown trigger {word[:50]!r}", f"One of {', '.join(Trigger)}.")
+    return Trigger(word)
+
+
+def _time(text: str | None) -> str | None:
+    """In the form that is stored. Raises: InvalidInput."""
+    return None if text is None else to_iso(to_epoch(text))
 
 
 def _result(ctx: Context, ref: ResultRef) -> m.ResultResponse:

@@ -41,6 +41,7 @@ class Change(Struct, frozen=True):
     parameters: Union[Mapping[str, Any], UnsetType, None] = UNSET
     tags: Union[Mapping[str, str], UnsetType, None] = UNSET
     packages: Union[Sequence[str], UnsetType, None] = UNSET
+    max_concurrent_runs: Union[int, UnsetType, None] = UNSET
 
 
 def asked_by_deploy(request: DeploymentRequest) -> Change:
@@ -58,6 +59,7 @@ def asked_by_deploy(request: DeploymentRequest) -> Change:
         parameters=given(request.parameters),
         tags=given(request.tags),
         packages=given(request.packages),
+        max_concurrent_runs=given(request.max_concurrent_runs),
     )
 
 
@@ -74,6 +76,22 @@ def asked_by_settings(request: DeploymentSettingsRequest) -> Change:
         parameters=request.parameters,
         tags=request.tags,
         packages=request.packages,
+        max_concurrent_runs=request.max_concurrent_runs,
+    )
+
+
+def asked_by_rollback(version: Deployment) -> Change:
+    """Everything as it was, except whether it is paused: that says how things are now."""
+    schedule = version.schedule
+    return Change(
+        schedule=schedule.expression if schedule else None,
+        timezone=schedule.timezone if schedule else None,
+        mode=ExecutionMode(version.size, version.isolation),
+        default_executor=version.default_executor.value if version.default_executor else None,
+        parameters=version.parameters,
+        tags=version.tags,
+        packages=version.packages,
+        max_concurrent_runs=version.max_concurrent_runs,
     )
 
 
@@ -86,7 +104,7 @@ def read_mode(execution_mode: str | Sequence[str] | None, isolation: str | None 
 
 
 def decide(
-    current: Deployment | None, change: Change, *, name: str, flow: FlowVersion, offer: Offer, now: float
+    current: Deployment | None, change: Change, *, name: str, flow: FlowVersion, offer: Offer, now: float, by: str
 ) -> Deployment:
     """The deployment to store; its `deployment_version` is still the current one's.
 
@@ -108,10 +126,14 @@ def decide(
         tags=_chosen(base.tags, change.tags, checked_tags, {}),
         parameters=_chosen(base.parameters, change.parameters, dict, {}),
         packages=_chosen(base.packages, change.packages, tuple, ()),
+        max_concurrent_runs=_chosen(base.max_concurrent_runs, change.max_concurrent_runs, int, None),
+        artifact_sha256=flow.artifact.sha256,
+        updated_by=by,
     )
     if current is None or change.mode.size is not None:
         offer.check_size(planned.size)
     offer.check_settings(planned.isolation, planned.default_executor, packages=planned.packages)
+    offer.check_run_limit(planned.max_concurrent_runs)
     _check_parameters(planned, flow)
     return planned
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from dagy.client import models as m
 from dagy.core.errors import ArtifactSerializationError, InvalidSchedule
@@ -16,6 +17,7 @@ from dagy_runtime.values import (
     ApiKey,
     Deployment,
     DeploymentStatus,
+    Draft,
     Event,
     FlowVersion,
     Problem,
@@ -75,6 +77,12 @@ def registered(flow: FlowVersion, deployment: Deployment | None) -> m.FlowRegist
 
 def deployment_view(deployment: Deployment, *, now: float) -> m.DeploymentResponse:
     return m.DeploymentResponse(
+        **structs.asdict(deployment_version_view(deployment)), next_fire_times=_next_fire_times(deployment, now)
+    )
+
+
+def deployment_version_view(deployment: Deployment) -> m.DeploymentModel:
+    return m.DeploymentModel(
         name=deployment.name,
         flow_name=deployment.flow_name,
         flow_version=deployment.flow_version,
@@ -84,14 +92,33 @@ def deployment_view(deployment: Deployment, *, now: float) -> m.DeploymentRespon
         isolation=deployment.isolation.value,
         schedule=deployment.schedule.expression if deployment.schedule else None,
         timezone=deployment.schedule.timezone if deployment.schedule else None,
-        next_fire_times=_next_fire_times(deployment, now),
         default_executor=deployment.default_executor.value if deployment.default_executor else None,
         parameters=dict(deployment.parameters),
         tags=dict(deployment.tags),
         packages=list(deployment.packages),
         created_at=deployment.created_at,
         updated_at=deployment.updated_at,
+        max_concurrent_runs=deployment.max_concurrent_runs,
+        artifact_sha256=deployment.artifact_sha256,
+        updated_by=deployment.updated_by,
     )
+
+
+def draft_view(draft: Draft) -> m.DagDraftModel:
+    return m.DagDraftModel(
+        draft_id=draft.id,
+        name=draft.name,
+        tags=dict(draft.tags),
+        version=draft.version,
+        created_at=draft.created_at,
+        updated_at=draft.updated_at,
+        created_by=draft.created_by,
+        updated_by=draft.updated_by,
+    )
+
+
+def draft_detail(draft: Draft) -> m.DagDraftResponse:
+    return m.DagDraftResponse(**structs.asdict(draft_view(draft)), canvas_json=draft.canvas_json or "")
 
 
 def run_view(run: Run, *, result_url: str | None = None) -> m.RunResponse:

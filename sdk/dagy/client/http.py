@@ -53,8 +53,10 @@ class DagyClient:
 
     # --- flows ----------------------------------------------------------------------------------------------
 
-    def register_flow(self, request: m.FlowRegisterRequest) -> m.FlowRegisterResponse:
-        return self._send("POST", "/flows", m.FlowRegisterResponse, request)
+    def register_flow(
+        self, request: m.FlowRegisterRequest, *, idempotency_key: str | None = None
+    ) -> m.FlowRegisterResponse:
+        return self._make("/flows", m.FlowRegisterResponse, request, idempotency_key)
 
     def get_flow(self, name: str, version: str) -> m.FlowDetailResponse:
         return self._get(f"/flows/{_part(name)}/{_part(version)}", m.FlowDetailResponse)
@@ -64,34 +66,82 @@ class DagyClient:
         return self._get(f"/flows/{_part(name)}/latest", m.FlowDetailResponse)
 
     def list_flows(
-        self, *, limit: int = PAGE, cursor: str | None = None, namespace: str | None = None
+        self,
+        *,
+        limit: int = PAGE,
+        cursor: str | None = None,
+        namespace: str | None = None,
+        tags: m.Tags | None = None,
     ) -> m.FlowListResponse:
-        return self._get("/flows", m.FlowListResponse, limit=limit, cursor=cursor, namespace=namespace)
+        """Those in the namespace or below it that have all the tags."""
+        return self._get(
+            "/flows", m.FlowListResponse, limit=limit, cursor=cursor, namespace=namespace, tag=_tag_filter(tags)
+        )
 
-    def iter_flows(self, *, page: int = PAGE, namespace: str | None = None) -> Iterator[m.FlowListItem]:
-        return _all(lambda cursor: self.list_flows(limit=page, cursor=cursor, namespace=namespace))
+    def iter_flows(
+        self, *, page: int = PAGE, namespace: str | None = None, tags: m.Tags | None = None
+    ) -> Iterator[m.FlowListItem]:
+        return _all(lambda cursor: self.list_flows(limit=page, cursor=cursor, namespace=namespace, tags=tags))
+
+    def list_flow_versions(self, name: str, *, limit: int = PAGE, cursor: str | None = None) -> m.FlowListResponse:
+        return self._get(f"/flows/{_part(name)}", m.FlowListResponse, limit=limit, cursor=cursor)
 
     # --- deployments ----------------------------------------------------------------------------------------
 
-    def put_deployment(self, request: m.DeploymentRequest) -> m.DeploymentResponse:
-        return self._send("POST", "/deployments", m.DeploymentResponse, request)
+    def put_deployment(
+        self, request: m.DeploymentRequest, *, if_version: int | None = None, idempotency_key: str | None = None
+    ) -> m.DeploymentResponse:
+        """With `if_version`, APIError 412 when the deployment is at another version."""
+        return self._make("/deployments", m.DeploymentResponse, request, idempotency_key, if_version)
 
     def get_deployment(self, name: str) -> m.DeploymentResponse:
         return self._get(f"/deployments/{_part(name)}", m.DeploymentResponse)
 
     def list_deployments(
-        self, *, limit: int = PAGE, cursor: str | None = None, flow_name: str | None = None
+        self,
+        *,
+        limit: int = PAGE,
+        cursor: str | None = None,
+        flow_name: str | None = None,
+        tags: m.Tags | None = None,
     ) -> m.DeploymentListResponse:
-        return self._get("/deployments", m.DeploymentListResponse, limit=limit, cursor=cursor, flow_name=flow_name)
+        return self._get(
+            "/deployments",
+            m.DeploymentListResponse,
+            limit=limit,
+            cursor=cursor,
+            flow_name=flow_name,
+            tag=_tag_filter(tags),
+        )
 
-    def iter_deployments(self, *, page: int = PAGE, flow_name: str | None = None) -> Iterator[m.DeploymentResponse]:
-        return _all(lambda cursor: self.list_deployments(limit=page, cursor=cursor, flow_name=flow_name))
+    def iter_deployments(
+        self, *, page: int = PAGE, flow_name: str | None = None, tags: m.Tags | None = None
+    ) -> Iterator[m.DeploymentResponse]:
+        return _all(lambda cursor: self.list_deployments(limit=page, cursor=cursor, flow_name=flow_name, tags=tags))
 
-    def change_settings(self, name: str, request: m.DeploymentSettingsRequest) -> m.DeploymentResponse:
-        return self._send("PUT", f"/deployments/{_part(name)}/settings", m.DeploymentResponse, request)
+    def change_settings(
+        self, name: str, request: m.DeploymentSettingsRequest, *, if_version: int | None = None
+    ) -> m.DeploymentResponse:
+        """With `if_version`, APIError 412 when the deployment is at another version."""
+        path, is_conditional = f"/deployments/{_part(name)}/settings", request.deployment_version is not msgspec.UNSET
+        return self._send(
+            "PUT", path, m.DeploymentResponse, request, if_version=if_version, is_conditional=is_conditional
+        )
+
+    def iter_deployment_versions(self, name: str, *, page: int = PAGE) -> Iterator[m.DeploymentModel]:
+        """Newest first."""
+        path = f"/deployments/{_part(name)}/versions"
+        return _all(lambda cursor: self._get(path, m.DeploymentVersionListResponse, limit=page, cursor=cursor))
+
+    def roll_back(
+        self, name: str, deployment_version: int | None = None, *, idempotency_key: str | None = None
+    ) -> m.DeploymentResponse:
+        """To that version; without one, to the newest earlier version that ran other code."""
+        request = m.RollbackRequest(deployment_version=deployment_version)
+        return self._make(f"/deployments/{_part(name)}/rollback", m.DeploymentResponse, request, idempotency_key)
 
     def delete_deployment(self, name: str) -> None:
-        self._transport.send("DELETE", f"/deployments/{_part(name)}")
+        self._transport.send("DELETE", f"/deployments/{_part(name)}", is_done_when_absent=True)
 
     # --- runs -----------------------------------------------------------------------------------------------
 
@@ -103,7 +153,11 @@ class DagyClient:
         """
         if not isinstance(request, m.RunRequest):
             request = _converted(request, m.RunRequest)
-        return self._send("POST", "/runs", m.RunResponse, request, idempotency_key=idempotency_key or uuid.uuid4().hex)
+        return self._make("/runs", m.RunResponse, request, idempotency_key)
+
+    def start_runs(self, request: m.RunBulkRequest, *, idempotency_key: str | None = None) -> m.RunBulkResponse:
+        """Up to 100. When it fails halfway, a call with the same key goes on."""
+        return self._make("/runs/bulk", m.RunBulkResponse, request, idempotency_key)
 
     def get_run(self, run_id: str) -> m.RunResponse:
         return self._get(f"/runs/{_part(run_id)}", m.RunResponse)
@@ -116,8 +170,11 @@ class DagyClient:
         status: str | Sequence[str] | None = None,
         flow_name: str | None = None,
         deployment: str | None = None,
+        trigger: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
     ) -> m.RunListResponse:
-        """Newest first. Several statuses: runs that have one of them."""
+        """Newest first. Several statuses: runs that have one of them. `after` and `before` are ISO 8601, not included."""
         return self._get(
             "/runs",
             m.RunListResponse,
@@ -126,24 +183,21 @@ class DagyClient:
             status=status,
             flow_name=flow_name,
             deployment=deployment,
+            trigger=trigger,
+            after=after,
+            before=before,
         )
 
-    def iter_runs(
-        self,
-        *,
-        page: int = PAGE,
-        status: str | Sequence[str] | None = None,
-        flow_name: str | None = None,
-        deployment: str | None = None,
-    ) -> Iterator[m.RunResponse]:
-        return _all(
-            lambda cursor: self.list_runs(
-                limit=page, cursor=cursor, status=status, flow_name=flow_name, deployment=deployment
-            )
-        )
+    def iter_runs(self, *, page: int = PAGE, **filters: Any) -> Iterator[m.RunResponse]:
+        """Filters are those of `list_runs`."""
+        return _all(lambda cursor: self.list_runs(limit=page, cursor=cursor, **filters))
 
     def cancel_run(self, run_id: str) -> m.RunResponse:
-        return self._send("POST", f"/runs/{_part(run_id)}/cancel", m.RunResponse)
+        return self._make(f"/runs/{_part(run_id)}/cancel", m.RunResponse)
+
+    def cancel_runs(self, request: m.RunCancelRequest) -> m.RunCancelResponse:
+        """A page of those that match; `next_cursor` of the answer asks for the next."""
+        return self._make("/runs/cancel", m.RunCancelResponse, request)
 
     def iter_task_runs(self, run_id: str, *, page: int = PAGE) -> Iterator[m.TaskRunResponse]:
         """In the flow's order."""
@@ -169,10 +223,37 @@ class DagyClient:
         of_task = f"/tasks/{_part(task_run_id)}" if task_run_id else ""
         return self._get(f"/runs/{_part(run_id)}{of_task}/result", m.ResultResponse)
 
+    # --- drafts ---------------------------------------------------------------------------------------------
+
+    def create_draft(
+        self, request: m.DagDraftCreateRequest, *, idempotency_key: str | None = None
+    ) -> m.DagDraftResponse:
+        return self._make("/drafts", m.DagDraftResponse, request, idempotency_key)
+
+    def get_draft(self, draft_id: str) -> m.DagDraftResponse:
+        return self._get(f"/drafts/{_part(draft_id)}", m.DagDraftResponse)
+
+    def iter_drafts(self, *, page: int = PAGE, tags: m.Tags | None = None) -> Iterator[m.DagDraftModel]:
+        """Newest first, without their canvases."""
+        tag = _tag_filter(tags)
+        return _all(lambda cursor: self._get("/drafts", m.DagDraftListResponse, limit=page, cursor=cursor, tag=tag))
+
+    def change_draft(
+        self, draft_id: str, request: m.DagDraftUpdateRequest, *, if_version: int | None = None
+    ) -> m.DagDraftResponse:
+        """With `if_version`, APIError 412 when the draft is at another version."""
+        path, is_conditional = f"/drafts/{_part(draft_id)}", request.version is not None
+        return self._send(
+            "PUT", path, m.DagDraftResponse, request, if_version=if_version, is_conditional=is_conditional
+        )
+
+    def delete_draft(self, draft_id: str) -> None:
+        self._transport.send("DELETE", f"/drafts/{_part(draft_id)}", is_done_when_absent=True)
+
     # --- keys and identity ----------------------------------------------------------------------------------
 
     def create_key(self, request: m.KeyCreateRequest) -> m.KeyCreatedResponse:
-        return self._send("POST", "/keys", m.KeyCreatedResponse, request)
+        return self._make("/keys", m.KeyCreatedResponse, request)
 
     def iter_keys(self, *, page: int = PAGE) -> Iterator[m.KeyResponse]:
         return _all(lambda cursor: self._get("/keys", m.KeyListResponse, limit=page, cursor=cursor))
@@ -198,11 +279,29 @@ class DagyClient:
     def _get(self, path: str, answer: type[T], **query: Any) -> T:
         return _decoded(self._transport.send("GET", path, query=query), answer)
 
+    def _make(
+        self,
+        path: str,
+        answer: type[T],
+        body: m.Request | None = None,
+        idempotency_key: str | None = None,
+        if_version: int | None = None,
+    ) -> T:
+        """A POST that can be repeated: one call does one thing, however often it is sent."""
+        return self._send("POST", path, answer, body, idempotency_key or uuid.uuid4().hex, if_version=if_version)
+
     def _send(
-        self, method: str, path: str, answer: type[T], body: m.Request | None = None, idempotency_key: str | None = None
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        body: m.Request | None = None,
+        idempotency_key: str | None = None,
+        **conditions: Any,
     ) -> T:
         encoded = msgspec.json.encode(body) if body is not None else None
-        return _decoded(self._transport.send(method, path, body=encoded, idempotency_key=idempotency_key), answer)
+        data = self._transport.send(method, path, body=encoded, idempotency_key=idempotency_key, **conditions)
+        return _decoded(data, answer)
 
 
 def connect(profile: Profile) -> DagyClient:
@@ -221,6 +320,10 @@ def _all(page: Callable[[str | None], Any]) -> Iterator[Any]:
         if answer.next_cursor is None:
             return
         cursor = answer.next_cursor
+
+
+def _tag_filter(tags: m.Tags | None) -> list[str]:
+    return [f"{key}:{value}" for key, value in (tags or {}).items()]
 
 
 def _part(text: str) -> str:

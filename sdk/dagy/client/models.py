@@ -7,7 +7,7 @@ UTC, ending in `Z`.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Union
+from typing import Annotated, Any, Dict, List, Optional, Union
 
 import msgspec
 
@@ -52,13 +52,29 @@ class ArtifactModel(Request):
     version_id: Optional[str] = None
 
 
+class FlowSpecModel(msgspec.Struct, kw_only=True):
+    """A flow as it was traced. Fields that a newer Dagy added are kept and shown, not refused."""
+
+    name: str
+    version: str
+    created_at: str
+    tasks: Dict[str, Dict[str, Any]]
+    task_runs: List[Dict[str, Any]]
+    edges: List[List[str]]
+    parameters: List[Dict[str, Any]]
+    outputs: Any = None
+
+
+Spec = Annotated[Dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/FlowSpecModel"})]
+
+
 class FlowRegisterRequest(Request):
     """Register a flow version; the same pair of name and version again replaces it.
 
     With `deployment_name`, that deployment is created too, or moved to this version, keeping its other settings.
     """
 
-    flow_spec: Dict[str, Any]
+    flow_spec: Spec
     artifact: ArtifactModel
     code_hash: Optional[str] = None
     namespace: Optional[str] = None
@@ -66,42 +82,33 @@ class FlowRegisterRequest(Request):
     deployment_name: Optional[str] = None
 
 
-class FlowRegisterResponse(Response):
+class FlowModel(Response):
+    """What every answer says of a flow version."""
+
     flow_name: str
     flow_version: str
     namespace: Optional[str]
     tags: Optional[Tags]
     code_hash: Optional[str]
+    created_at: str
+    updated_at: str
+
+
+class FlowRegisterResponse(FlowModel):
     deployment_name: Optional[str]
     deployment_version: Optional[int]
-    created_at: str
-    updated_at: str
 
 
-class FlowListItem(Response):
-    flow_name: str
-    flow_version: str
-    namespace: Optional[str]
-    tags: Optional[Tags]
-    code_hash: Optional[str]
+class FlowListItem(FlowModel):
     task_count: int
     artifact_s3_uri: str
-    created_at: str
-    updated_at: str
 
 
-class FlowDetailResponse(Response):
-    flow_name: str
-    flow_version: str
-    namespace: Optional[str]
-    tags: Optional[Tags]
-    code_hash: Optional[str]
-    flow_spec: Dict[str, Any]
+class FlowDetailResponse(FlowModel):
+    flow_spec: Spec
     parameters: List[Dict[str, Any]]
     artifact_s3_uri: str
     artifact_sha256: str
-    created_at: str
-    updated_at: str
     artifact_version_id: Optional[str] = None
     artifact_exists: Optional[bool] = None  # false: no run can start before it is deployed again; null: not known
 
@@ -133,6 +140,7 @@ class DeploymentRequest(Request):
     parameters: Optional[Dict[str, Any]] = None
     tags: Optional[Tags] = None
     packages: Optional[List[str]] = None
+    max_concurrent_runs: Optional[int] = None
 
 
 class DeploymentSettingsRequest(Request):
@@ -150,10 +158,13 @@ class DeploymentSettingsRequest(Request):
     parameters: Union[Dict[str, Any], msgspec.UnsetType, None] = msgspec.UNSET
     tags: Union[Tags, msgspec.UnsetType, None] = msgspec.UNSET
     packages: Union[List[str], msgspec.UnsetType, None] = msgspec.UNSET
+    max_concurrent_runs: Union[int, msgspec.UnsetType, None] = msgspec.UNSET
     deployment_version: Union[int, msgspec.UnsetType] = msgspec.UNSET
 
 
-class DeploymentResponse(Response):
+class DeploymentModel(Response):
+    """A deployment at one of its versions."""
+
     name: str
     flow_name: str
     flow_version: str
@@ -163,18 +174,37 @@ class DeploymentResponse(Response):
     isolation: str
     schedule: Optional[str]
     timezone: Optional[str]
-    next_fire_times: List[str]  # the next three, UTC; empty without a schedule or when paused
     default_executor: Optional[str]
     parameters: Dict[str, Any]
     tags: Tags
     packages: List[str]
     created_at: str
     updated_at: str
+    max_concurrent_runs: Optional[int] = None
+    artifact_sha256: Optional[str] = None  # of the flow's artifact when this version was written
+    updated_by: Optional[str] = None
+
+
+class DeploymentResponse(DeploymentModel):
+    next_fire_times: List[str] = []  # the next three, UTC; empty without a schedule or when paused
 
 
 class DeploymentListResponse(Response):
     items: List[DeploymentResponse]
     next_cursor: Optional[str] = None
+
+
+class DeploymentVersionListResponse(Response):
+    """The newest first."""
+
+    items: List[DeploymentModel]
+    next_cursor: Optional[str] = None
+
+
+class RollbackRequest(Request):
+    """Null: the newest earlier version that ran other code."""
+
+    deployment_version: Optional[int] = None
 
 
 # --- runs ---------------------------------------------------------------------------------------------------
@@ -227,6 +257,57 @@ class RunResponse(Response):
 
 class RunListResponse(Response):
     items: List[RunResponse]
+    next_cursor: Optional[str] = None
+
+
+class RunBulkItem(Request):
+    """What differs from run to run."""
+
+    parameters: Dict[str, Any] = {}
+    tags: Optional[Tags] = None
+
+
+class RunBulkRequest(Request):
+    """Start up to 100 runs that differ in their parameters. All are checked before the first is started. With an
+    `Idempotency-Key`, a repeat goes on where the request before stopped, and starts none twice.
+    """
+
+    items: List[RunBulkItem]
+    deployment: Optional[str] = None
+    flow_name: Optional[str] = None
+    flow_version: Optional[str] = None
+    execution_mode: Union[str, List[str], None] = None
+    fail_fast: bool = True
+    max_workers: int = 1
+
+
+class RunBulkResponse(Response):
+    """In the order of the items."""
+
+    run_ids: List[str]
+    total: int
+
+
+class RunCancelRequest(Request):
+    """Ask for the end of the runs of a flow or a deployment, a page at a time: with `next_cursor` as `cursor` again
+    until it is null. Without statuses: all that have not ended. Neither bound of time is included.
+    """
+
+    flow_name: Optional[str] = None
+    deployment: Optional[str] = None
+    statuses: List[str] = []
+    after: Optional[str] = None
+    before: Optional[str] = None
+    dry_run: bool = False
+    cursor: Optional[str] = None
+
+
+class RunCancelResponse(Response):
+    """The runs that were asked to end; with `dry_run`, that would be."""
+
+    run_ids: List[str]
+    total: int
+    dry_run: bool
     next_cursor: Optional[str] = None
 
 
@@ -295,6 +376,50 @@ class ResultResponse(Response):
     url: Optional[str] = None
 
 
+# --- drafts -------------------------------------------------------------------------------------------------
+
+
+class DagDraftCreateRequest(Request):
+    """A pipeline that is being drawn. `canvas_json` is JSON text that only the canvas understands."""
+
+    name: str
+    canvas_json: str
+    tags: Optional[Tags] = None
+
+
+class DagDraftUpdateRequest(Request):
+    """What is absent stays. With `version`, the change is refused when somebody else changed the draft since."""
+
+    name: Optional[str] = None
+    canvas_json: Optional[str] = None
+    tags: Optional[Tags] = None
+    version: Optional[int] = None
+
+
+class DagDraftModel(Response):
+    """`version` counts the draft's changes, from 1."""
+
+    draft_id: str
+    name: str
+    tags: Optional[Tags]
+    version: int
+    created_at: str
+    updated_at: str
+    created_by: str
+    updated_by: str
+
+
+class DagDraftResponse(DagDraftModel):
+    canvas_json: str
+
+
+class DagDraftListResponse(Response):
+    """Newest first, without their canvases."""
+
+    items: List[DagDraftModel]
+    next_cursor: Optional[str] = None
+
+
 # --- keys and identity --------------------------------------------------------------------------------------
 
 
@@ -351,6 +476,7 @@ class StageResponse(Response):
     executors: List[str]
     has_packages: bool
     max_artifact_bytes: int
+    has_run_limits: bool = False
 
 
 class HealthResponse(Response):

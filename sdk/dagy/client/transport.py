@@ -66,19 +66,28 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         body: bytes | None = None,
         idempotency_key: str | None = None,
+        if_version: int | None = None,
+        is_conditional: bool = False,
+        is_done_when_absent: bool = False,
     ) -> bytes:
         """The body of the answer to one request. `path` starts with a slash; query values that are None are left out.
 
-        A GET, or a request with an idempotency key, is repeated when nobody answered or the answer was "later".
+        It is repeated when nobody answered or the answer was "later", if a repeat changes nothing more: a GET or
+        DELETE, a PUT, and whatever has an idempotency key. What is conditional on a version is not, without a key: a
+        repeat would be refused because the first had succeeded. With `is_done_when_absent`, a repeat that finds nothing
+        was not the first to succeed.
 
         Raises: APIError, with status 0 when nobody answered; InvalidInput when a token would go over an open line.
         """
         import urllib3  # a lazy door: 60 ms that commands without a request need not pay
 
         headers = self._headers(body, idempotency_key)
+        if if_version is not None:
+            headers["If-Match"] = f'"{if_version}"'
         parameters = {key: value for key, value in (query or {}).items() if value is not None}
         url = f"{self.url}{path}{'?' + urlencode(parameters, doseq=True) if parameters else ''}"
-        is_repeatable = method == "GET" or idempotency_key is not None
+        is_idempotent = method in ("GET", "DELETE", "PUT") and if_version is None and not is_conditional
+        is_repeatable = is_idempotent or idempotency_key is not None
         attempt = 0
         while True:
             attempt += 1
@@ -88,7 +97,7 @@ class Transport:
             except urllib3.exceptions.HTTPError as error:
                 failure = self._unreachable(error)
             else:
-                if response.status < 300:
+                if response.status < 300 or (response.status == 404 and is_done_when_absent and attempt > 1):
                     return response.data
                 failure = _refused(response)
                 retry_after_s = _retry_after_s(response)

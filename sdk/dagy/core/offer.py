@@ -15,6 +15,8 @@ from dagy.core.spec import FlowSpec
 MAX_ARTIFACT_BYTES: Final = 250 * 1024 * 1024
 """Of the zip. A runtime function keeps it on its disk beside what it unpacks to and the results of the run."""
 
+MAX_RUN_LIMIT: Final = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -26,6 +28,7 @@ class Offer:
     executors: tuple[Executor, ...]
     has_packages: bool
     max_artifact_bytes: int = MAX_ARTIFACT_BYTES
+    has_run_limits: bool = False
 
     def check_size(self, size: Size) -> None:
         if size not in self.sizes:
@@ -45,6 +48,16 @@ class Offer:
                 "Dependency packages are not available yet",
                 "Put pure Python modules next to the flow; they are included.",
             )
+
+    def check_run_limit(self, max_concurrent_runs: int | None) -> None:
+        if max_concurrent_runs is None:
+            return
+        if not self.has_run_limits:
+            raise InvalidInput(
+                "A limit of concurrent runs is not available yet", "Leave max_concurrent_runs out, or null."
+            )
+        if not 1 <= max_concurrent_runs <= MAX_RUN_LIMIT:
+            raise InvalidInput(f"max_concurrent_runs {max_concurrent_runs} is out of range", f"1–{MAX_RUN_LIMIT:,}.")
 
     def check_spec(self, spec: FlowSpec) -> None:
         for name, task in spec.tasks.items():

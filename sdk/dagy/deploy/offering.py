@@ -21,6 +21,7 @@ def offer_of(answer: m.StageResponse) -> Offer:
         executors=tuple(executor for executor in Executor if executor.value in answer.executors),
         has_packages=answer.has_packages,
         max_artifact_bytes=answer.max_artifact_bytes,
+        has_run_limits=answer.has_run_limits,
     )
 
 

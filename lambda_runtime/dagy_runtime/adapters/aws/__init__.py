@@ -24,9 +24,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dagy_runtime.adapters.aws.answers import DynamoAnswers
 from dagy_runtime.adapters.aws.blobs import S3Blobs
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.delivery import LambdaDispatcher, StepFunctionsTimers
+from dagy_runtime.adapters.aws.drafts import DynamoDrafts
 from dagy_runtime.adapters.aws.keys import DynamoKeys
 from dagy_runtime.adapters.aws.packing import Packing
 from dagy_runtime.adapters.aws.registry import DynamoRegistry
@@ -52,6 +54,8 @@ def world(environ: Mapping[str, str]) -> Ports:
         registry=DynamoRegistry(table, packing),
         runs=DynamoRunStore(table, packing),
         keys=DynamoKeys(table),
+        drafts=DynamoDrafts(table),
+        answers=DynamoAnswers(table),
         blobs=blobs,
         dispatcher=LambdaDispatcher(clients, settings.functions),
         timers=StepFunctionsTimers(clients, settings.functions, state_machine=settings.timer_state_machine),

@@ -62,6 +62,9 @@ class RegistryItems:
             "tags": dict(deployment.tags),
             "parameters": self._packing.packed(dict(deployment.parameters), owner=f"deployments/{deployment.name}"),
             "packages": list(deployment.packages),
+            "max_concurrent_runs": deployment.max_concurrent_runs,
+            "artifact_sha256": deployment.artifact_sha256,
+            "updated_by": deployment.updated_by,
             **schema.deployment_index(deployment.name, deployment.flow_name),
         }
 
@@ -82,6 +85,9 @@ class RegistryItems:
             tags=item["tags"],
             parameters=self._packing.unpacked(item["parameters"]),
             packages=tuple(item["packages"]),
+            max_concurrent_runs=item.get("max_concurrent_runs"),
+            artifact_sha256=item.get("artifact_sha256"),
+            updated_by=item.get("updated_by"),
         )
 
 

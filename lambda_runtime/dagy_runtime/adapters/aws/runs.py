@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import heapq
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
+from itertools import takewhile
 from typing import Final
 
 from dagy.core.errors import Unavailable
@@ -28,7 +29,7 @@ from dagy_runtime.adapters.aws.packing import Packing
 from dagy_runtime.adapters.aws.run_items import RunItems, of_result, read_lease
 from dagy_runtime.adapters.aws.table import Put, Refused, Table, Update, setting
 from dagy_runtime.adapters.aws.tasks import DynamoTasks
-from dagy_runtime.adapters.cursors import decode_cursor, list_id
+from dagy_runtime.adapters.cursors import decode_cursor
 from dagy_runtime.ports import EVERY_RUN, Created, Existed, Lost, RunFilter, Won
 from dagy_runtime.values import Lease, Page, Problem, ResultRef, Run
 
@@ -72,11 +73,16 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
 
     def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
         """From the index of the deployment, else of the flow, else of the statuses, else of all runs."""
-        list_name = list_id("runs", where.flow_name, where.deployment, sorted(where.statuses))
-        after = decode_cursor(list_name, cursor)
-        index, found = self._matching(where, after=after, page_size=limit + 1)
-        read, sort_key = self._run_items.run, schema.index_keys(index)[1]
-        return page(found, list_name=list_name, limit=limit, sort_key=sort_key, read=read)
+        list_name = rules.run_list(where)
+        index, found = self._matching(where, after=decode_cursor(list_name, cursor), page_size=limit + 1)
+        return page(
+            found,
+            list_name=list_name,
+            limit=limit,
+            sort_key=schema.index_keys(index)[1],
+            read=self._run_items.run,
+            matches=_filter(where),
+        )
 
     def claim_run(self, run_id: str, *, owner: str, now: float, lease_s: float, hop: int) -> Won | Lost:
         run = self.get_run(run_id)
@@ -198,17 +204,21 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
         return self._made_before(run, self._table.get(schema.run_key(found["run_id"])), token)
 
     def _matching(self, where: RunFilter, *, after: str | None, page_size: int) -> tuple[str, Iterator[Item]]:
-        """The index that serves the filter best, and the items of it that match, newest first."""
+        """The index that serves the filter best, and what of it lies between the bounds of time, newest first."""
         if where.deployment is not None or where.flow_name is not None:
             index = schema.BY_DEPLOYMENT if where.deployment is not None else schema.BY_FLOW
-            size = FILTERED_PAGE_SIZE if where.statuses or (where.deployment and where.flow_name) else page_size
-            found = self._runs_in(index, f"RUNS#{where.deployment or where.flow_name}", after, size)
-            return index, (item for item in found if _matches(item, where))
-        if where.statuses:
-            partitions = [schema.status_partition(status) for status in sorted(set(where.statuses))]
-            lists = [self._runs_in(schema.BY_STATUS, partition, after, page_size) for partition in partitions]
-            return schema.BY_STATUS, heapq.merge(*lists, key=lambda item: str(item["gsi1sk"]), reverse=True)
-        return schema.BY_KIND, self._runs_in(schema.BY_KIND, "RUNS", after, page_size)
+            partitions = [f"RUNS#{where.deployment or where.flow_name}"]
+        elif where.statuses:
+            index, partitions = schema.BY_STATUS, [*map(schema.status_partition, sorted(set(where.statuses)))]
+        else:
+            index, partitions = schema.BY_KIND, ["RUNS"]
+        sort_key = schema.index_keys(index)[1]
+        size = FILTERED_PAGE_SIZE if _filter(where) else page_size
+        start = min((bound for bound in (after, where.created_before) if bound is not None), default=None)
+        end = f"{where.created_after}$" if where.created_after else ""  # `$` comes after the `#` that ends a time
+        lists = [self._runs_in(index, partition, start, size) for partition in partitions]
+        found = heapq.merge(*lists, key=lambda item: str(item[sort_key]), reverse=True)
+        return index, takewhile(lambda item: str(item[sort_key]) > end, found)
 
     def _runs_in(self, index: str, partition: str, after: str | None, page_size: int) -> Iterator[Item]:
         return self._table.query(partition, index=index, after=after, is_newest_first=True, page_size=page_size)
@@ -225,7 +235,13 @@ def _remember(idempotency_key: str, run: Run) -> Put:
     )
 
 
-def _matches(item: Item, where: RunFilter) -> bool:
-    return (not where.statuses or item["status"] in where.statuses) and (
-        where.flow_name is None or item["flow_name"] == where.flow_name
-    )
+def _filter(where: RunFilter) -> Callable[[Item], bool] | None:
+    """What the best index leaves to be looked at; None when nothing."""
+    asked: list[tuple[str, Container[str]]] = []
+    if where.statuses and (where.deployment or where.flow_name):
+        asked.append(("status", where.statuses))
+    if where.deployment and where.flow_name:
+        asked.append(("flow_name", (where.flow_name,)))
+    if where.trigger:
+        asked.append(("trigger", (where.trigger,)))
+    return (lambda item: all(item[name] in allowed for name, allowed in asked)) if asked else None

@@ -5,7 +5,9 @@ that the stacks can read it.
 |-------------------|---------------------|----------------|---------------------------------------------------|
 | flow version      | `FLOW#<name>`       | `V#<version>`  | gsi4 `FLOWS`: name#version                        |
 | its newest one    | `FLOW#<name>`       | `LATEST`       |                                                   |
+| what it was       | `FLOW#<name>`       | `R#<version>#<sha256>` |                                           |
 | deployment        | `DEPLOYMENT#<name>` | `META`         | gsi2 `DEPLOYMENTS#<flow>`, gsi4 `DEPLOYMENTS`: name |
+| its versions      | `DEPLOYMENT#<name>` | `VERSION#<created_at>#<n>` |                                       |
 | run               | `RUN#<id>`          | `META`         | gsi1 `RUNS#<status>`, gsi2 `RUNS#<flow>`,         |
 |                   |                     |                | gsi3 `RUNS#<deployment>`, gsi4 `RUNS`: time#id    |
 | lease of a run    | `RUN#<id>`          | `LEASE`        | nothing, so renewals touch no index               |
@@ -13,6 +15,9 @@ that the stacks can read it.
 | event             | `RUN#<id>`          | `EVENT#<ulid>` |                                                   |
 | task run          | `RUN#<id>#<shard>`  | `TASK#<id>`    |                                                   |
 | idempotency key   | `IDEM#<sha256>`     | `META`         | (goes by TTL)                                     |
+| kept answer       | `IDEM#<sha256>`     | `ANSWER`       | (goes by TTL)                                     |
+| draft             | `DRAFT#<id>`        | `META`         | gsi4 `DRAFTS`: time#id                            |
+| its canvas        | `DRAFT#<id>`        | `CANVAS`       |                                                   |
 | API key           | `KEY#<id>`          | `META`         | gsi4 `KEYS`: time#id                              |
 | dead letter       | `DEADLETTER#<id>`   | `META`         | gsi4 `DEADLETTERS`: time#id                       |
 
@@ -46,6 +51,7 @@ BY_KIND: Final = "gsi4"
 
 TASK_SHARDS: Final = 16
 TASKS_PER_LIST_ITEM: Final = 500
+FLOW_VERSION_PREFIX: Final = "V#"
 EVENT_PREFIX: Final = "EVENT#"
 EVENT_END: Final = "EVENT$"  # above every event: `$` comes after `#`
 TASK_LIST_PREFIX: Final = "TASKS#"
@@ -71,8 +77,23 @@ def latest_flow_key(name: str) -> Key:
     return Key(f"FLOW#{name}", "LATEST")
 
 
+def flow_revision_key(name: str, version: str, sha256: str) -> Key:
+    return Key(f"FLOW#{name}", f"R#{version}#{sha256}")
+
+
 def deployment_key(name: str) -> Key:
     return Key(f"DEPLOYMENT#{name}")
+
+
+def deployment_version_key(name: str, created_at: str, number: int) -> Key:
+    """With the time of the deployment's creation: of one that was deleted and made again, nothing is taken for its
+    own that was the other's.
+    """
+    return Key(f"DEPLOYMENT#{name}", f"{deployment_version_prefix(created_at)}{number:08d}")
+
+
+def deployment_version_prefix(created_at: str) -> str:
+    return f"VERSION#{created_at}#"
 
 
 def run_key(run_id: str) -> Key:
@@ -97,6 +118,18 @@ def event_key(run_id: str, event_id: str) -> Key:
 
 def idempotency_key(text: str) -> Key:
     return Key(f"IDEM#{hashlib.sha256(text.encode()).hexdigest()}")
+
+
+def answer_key(text: str) -> Key:
+    return Key(idempotency_key(text).pk, "ANSWER")
+
+
+def draft_key(draft_id: str) -> Key:
+    return Key(f"DRAFT#{draft_id}")
+
+
+def canvas_key(draft_id: str) -> Key:
+    return Key(f"DRAFT#{draft_id}", "CANVAS")
 
 
 def api_key_key(key_id: str) -> Key:
@@ -130,6 +163,10 @@ def status_partition(status: str) -> str:
 
 def api_key_index(key_id: str, created_at: str) -> dict[str, str]:
     return _indexed((BY_KIND, "KEYS", f"{created_at}#{key_id}"))
+
+
+def draft_index(draft_id: str, created_at: str) -> dict[str, str]:
+    return _indexed((BY_KIND, "DRAFTS", f"{created_at}#{draft_id}"))
 
 
 def dead_letter_index(letter_id: str, at: str) -> dict[str, str]:

@@ -110,7 +110,15 @@ class Table:
 
     def put_batch(self, items: Iterable[tuple[Key, Mapping[str, Any]]]) -> None:
         """Replace items, unconditionally and in no order; of several for one key, the last."""
-        requests = [{"PutRequest": {"Item": _wire_item(key, attributes)}} for key, attributes in dict(items).items()]
+        self._write_batch(
+            [{"PutRequest": {"Item": _wire_item(key, attributes)}} for key, attributes in dict(items).items()]
+        )
+
+    def delete_batch(self, keys: Iterable[Key]) -> None:
+        """Delete items, whether they are there or not, in no order."""
+        self._write_batch([{"DeleteRequest": {"Key": _wire_key(key)}} for key in set(keys)])
+
+    def _write_batch(self, requests: Sequence[Mapping[str, Any]]) -> None:
         for start in range(0, len(requests), _BATCH_WRITE_LIMIT):
             left: Any = requests[start : start + _BATCH_WRITE_LIMIT]
             for attempt in range(_TRIES):

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dagy_runtime.adapters.memory.answers import MemoryAnswers
 from dagy_runtime.adapters.memory.blobs import MemoryBlobs
 from dagy_runtime.adapters.memory.delivery import Delivery, MemoryDispatcher, MemoryTimers
+from dagy_runtime.adapters.memory.drafts import MemoryDrafts
 from dagy_runtime.adapters.memory.keys import MemoryKeys
 from dagy_runtime.adapters.memory.registry import MemoryRegistry
 from dagy_runtime.adapters.memory.runs import MemoryRunStore
@@ -19,8 +21,10 @@ __all__ = [
     "world",
     "Delivery",
     "FakeClock",
+    "MemoryAnswers",
     "MemoryBlobs",
     "MemoryDispatcher",
+    "MemoryDrafts",
     "MemoryKeys",
     "MemoryRegistry",
     "MemoryRunStore",
@@ -40,6 +44,8 @@ def world(**overrides: Any) -> Ports:
         "registry": MemoryRegistry(),
         "runs": MemoryRunStore(),
         "keys": MemoryKeys(),
+        "drafts": MemoryDrafts(),
+        "answers": MemoryAnswers(),
         "blobs": MemoryBlobs(),
         "dispatcher": MemoryDispatcher(),
         "timers": MemoryTimers(clock),

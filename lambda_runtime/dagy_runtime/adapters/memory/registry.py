@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from itertools import takewhile
 
 from msgspec.structs import replace
 
 from dagy.core.errors import Conflict
-from dagy_runtime.adapters.cursors import list_id
-from dagy_runtime.adapters.memory.pages import page_of
+from dagy_runtime.adapters.cursors import decode_cursor, list_id
+from dagy_runtime.adapters.memory.pages import Listed, first_page, page_of
+from dagy_runtime.adapters.rules import has_tags
 from dagy_runtime.values import Deployment, FlowVersion, Page
 
 
 class MemoryRegistry:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._flows: dict[tuple[str, str], FlowVersion] = {}
+        self._flows: Listed[FlowVersion] = Listed()
         self._latest: dict[str, str] = {}
-        self._deployments: dict[str, Deployment] = {}
+        self._revisions: dict[tuple[str, str, str], FlowVersion] = {}
+        self._deployments: Listed[Deployment] = Listed()
+        self._deployment_versions: dict[str, list[Deployment]] = {}
 
     def put_flow(self, flow: FlowVersion) -> FlowVersion:
         with self._lock:
-            before = self._flows.get((flow.name, flow.version))
+            before = self._flows.get(_flow_key(flow.name, flow.version))
             stored = replace(flow, created_at=before.created_at) if before else flow
-            self._flows[flow.name, flow.version] = stored
+            self._flows.put(_flow_key(flow.name, flow.version), stored)
             self._latest[flow.name] = flow.version
+            self._revisions[flow.name, flow.version, flow.artifact.sha256] = flow
             return stored
 
     def get_flow(self, name: str, version: str) -> FlowVersion | None:
         with self._lock:
-            return self._flows.get((name, version))
+            return self._flows.get(_flow_key(name, version))
 
     def latest_flow(self, name: str) -> FlowVersion | None:
         with self._lock:
-            return self._flows[name, self._latest[name]] if name in self._latest else None
+            return self._flows.get(_flow_key(name, self._latest[name])) if name in self._latest else None
+
+    def get_flow_revision(self, name: str, version: str, *, sha256: str) -> FlowVersion | None:
+        with self._lock:
+            return self._revisions.get((name, version, sha256))
 
     def list_flows(
         self,
@@ -44,16 +53,23 @@ class MemoryRegistry:
         namespace: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Page:
+        list_name = list_id("flows", namespace, dict(tags or {}))
+        after = decode_cursor(list_name, cursor)
         with self._lock:
-            flows = list(self._flows.values())
-        return page_of(
-            (flow for flow in flows if _lies_in(flow, namespace) and _has_tags(flow, tags)),
-            sort_key=lambda flow: f"{flow.name}#{flow.version}",
-            list_name=list_id("flows", namespace, dict(tags or {})),
-            limit=limit,
-            cursor=cursor,
-            newest=False,
-        )
+            found = (
+                (key, flow)
+                for key, flow in self._flows.upwards(after)
+                if _lies_in(flow, namespace) and has_tags(flow.tags, tags)
+            )
+            return first_page(found, list_name=list_name, limit=limit)
+
+    def list_flow_versions(self, name: str, *, limit: int, cursor: str | None = None) -> Page:
+        list_name = list_id("flow-versions", name)
+        after = decode_cursor(list_name, cursor)
+        with self._lock:
+            flows = self._flows.upwards(after or _flow_key(name, ""))
+            found = takewhile(lambda pair: pair[1].name == name, flows)
+            return first_page(found, list_name=list_name, limit=limit)
 
     def put_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
         with self._lock:
@@ -70,33 +86,59 @@ class MemoryRegistry:
                 deployment_version=version + 1,
                 created_at=before.created_at if before else deployment.created_at,
             )
-            self._deployments[deployment.name] = stored
+            self._deployments.put(deployment.name, stored)
+            self._deployment_versions.setdefault(deployment.name, []).append(stored)
             return stored
 
     def get_deployment(self, name: str) -> Deployment | None:
         with self._lock:
             return self._deployments.get(name)
 
-    def list_deployments(self, *, limit: int, cursor: str | None = None, flow_name: str | None = None) -> Page:
+    def get_deployment_version(self, name: str, number: int) -> Deployment | None:
         with self._lock:
-            deployments = list(self._deployments.values())
+            versions = self._deployment_versions.get(name, [])
+            return versions[number - 1] if 1 <= number <= len(versions) else None
+
+    def list_deployments(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        flow_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Page:
+        list_name = list_id("deployments", flow_name, *([dict(tags)] if tags else []))
+        after = decode_cursor(list_name, cursor)
+        with self._lock:
+            deployments = self._deployments.upwards(after)
+            found = (
+                (key, one)
+                for key, one in deployments
+                if flow_name in (None, one.flow_name) and has_tags(one.tags, tags)
+            )
+            return first_page(found, list_name=list_name, limit=limit)
+
+    def list_deployment_versions(self, name: str, *, limit: int, cursor: str | None = None) -> Page:
+        with self._lock:
+            versions = list(self._deployment_versions.get(name, ()))
         return page_of(
-            (one for one in deployments if flow_name is None or one.flow_name == flow_name),
-            sort_key=lambda one: one.name,
-            list_name=list_id("deployments", flow_name),
+            versions,
+            sort_key=lambda one: f"{one.deployment_version:08d}",
+            list_name=list_id("deployment-versions", name),
             limit=limit,
             cursor=cursor,
-            newest=False,
+            newest=True,
         )
 
     def delete_deployment(self, name: str) -> bool:
         with self._lock:
-            return self._deployments.pop(name, None) is not None
+            self._deployment_versions.pop(name, None)
+            return self._deployments.pop(name) is not None
+
+
+def _flow_key(name: str, version: str) -> str:
+    return f"{name}#{version}"
 
 
 def _lies_in(flow: FlowVersion, namespace: str | None) -> bool:
     return not namespace or flow.namespace == namespace or flow.namespace.startswith(f"{namespace}/")
-
-
-def _has_tags(flow: FlowVersion, tags: Mapping[str, str] | None) -> bool:
-    return all(flow.tags.get(key) == value for key, value in (tags or {}).items())

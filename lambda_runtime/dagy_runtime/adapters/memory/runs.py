@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -12,8 +13,8 @@ from dagy.core.errors import NotFound
 from dagy.core.states import Status
 from dagy.core.timestamps import to_epoch
 from dagy_runtime.adapters import rules
-from dagy_runtime.adapters.cursors import list_id
-from dagy_runtime.adapters.memory.pages import page_of
+from dagy_runtime.adapters.cursors import decode_cursor, list_id
+from dagy_runtime.adapters.memory.pages import Listed, first_page, page_of
 from dagy_runtime.ports import EVERY_RUN, Created, Existed, Lost, RunFilter, TaskOutcome, Won
 from dagy_runtime.values import DeadLetter, Event, Lease, Page, Problem, ResultRef, Run, TaskRun
 
@@ -63,6 +64,7 @@ class MemoryRunStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._records: dict[str, _Record] = {}
+        self._order: Listed[_Record] = Listed()
         self._idempotency: dict[str, tuple[str, str]] = {}  # key: (request hash, run id)
         self._dead_letters: dict[str, DeadLetter] = {}
 
@@ -77,7 +79,8 @@ class MemoryRunStore:
                 self._idempotency[idempotency_key] = (rules.request_hash(run), run.id)
             if run.id in self._records:
                 return Existed(self._records[run.id].run)
-            self._records[run.id] = _Record(run)
+            record = self._records[run.id] = _Record(run)
+            self._order.put(f"{run.created_at}#{run.id}", record)
             return Created(run)
 
     def get_run(self, run_id: str) -> Run | None:
@@ -86,22 +89,16 @@ class MemoryRunStore:
             return record.run if record else None
 
     def list_runs(self, *, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
+        list_name = rules.run_list(where)
+        bounds = (decode_cursor(list_name, cursor), where.created_before)
+        start = min((bound for bound in bounds if bound is not None), default=None)
+        end = f"{where.created_after}$" if where.created_after else ""
         with self._lock:
-            runs = [record.run for record in self._records.values()]
-        return page_of(
-            (
-                run
-                for run in runs
-                if (where.flow_name is None or run.flow_name == where.flow_name)
-                and (where.deployment is None or run.deployment == where.deployment)
-                and (not where.statuses or run.status in where.statuses)
-            ),
-            sort_key=lambda run: f"{run.created_at}#{run.id}",
-            list_name=list_id("runs", where.flow_name, where.deployment, sorted(where.statuses)),
-            limit=limit,
-            cursor=cursor,
-            newest=True,
-        )
+            found = takewhile(lambda pair: pair[0] > end, self._order.downwards(start))
+            runs = ((key, record.run) for key, record in found)
+            return first_page(
+                ((key, run) for key, run in runs if _matches(run, where)), list_name=list_name, limit=limit
+            )
 
     def claim_run(self, run_id: str, *, owner: str, now: float, lease_s: float, hop: int) -> Won | Lost:
         with self._lock:
@@ -256,3 +253,12 @@ class MemoryRunStore:
         if run_id not in self._records:
             raise NotFound("run", run_id)
         return self._records[run_id]
+
+
+def _matches(run: Run, where: RunFilter) -> bool:
+    return (
+        where.flow_name in (None, run.flow_name)
+        and where.deployment in (None, run.deployment)
+        and where.trigger in (None, run.trigger)
+        and (not where.statuses or run.status in where.statuses)
+    )
