@@ -71,6 +71,7 @@ _BY_STATUS = {
     403: ExitCode.AUTHENTICATION,
     404: ExitCode.NOT_FOUND,
     409: ExitCode.CONFLICT,
+    412: ExitCode.CONFLICT,
     413: ExitCode.USAGE,
     422: ExitCode.USAGE,
     429: ExitCode.NETWORK,

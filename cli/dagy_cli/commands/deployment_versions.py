@@ -20,7 +20,15 @@ COLUMNS = ["deployment_version", "flow_version", "artifact", "execution_mode", "
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many versions.")
 @pass_session
 def history(session: Session, name: str, limit: int) -> None:
-    """List a deployment's versions, newest first: each deploy and each change of settings made one."""
+    """List what a deployment was at each of its versions, newest first.
+
+    Each deploy and each change of settings made one. Versions go when the deployment is deleted.
+
+    \b
+    Examples:
+      dagy deployments history my-etl
+      dagy deployments history my-etl --json
+    """
     found = session.client.iter_deployment_versions(name, page=limit)
     rows = (msgspec.to_builtins(version) for version in islice(found, limit))
     session.out.items(({**row, "artifact": (row["artifact_sha256"] or "")[:12]} for row in rows), COLUMNS)

@@ -174,7 +174,7 @@ class DagyClient:
         after: str | None = None,
         before: str | None = None,
     ) -> m.RunListResponse:
-        """Newest first. Several statuses: runs that have one of them. `after` and `before` are ISO 8601, not included."""
+        """Newest first. Several statuses: runs that have one of them. `after` and `before`: ISO 8601, not included."""
         return self._get(
             "/runs",
             m.RunListResponse,
