@@ -20,6 +20,7 @@ GET    /health                                   -
 GET    /whoami                                   viewer
 POST   /logout                                   viewer
 GET    /stage                                    viewer
+GET    /openapi.json                             -
 POST   /flows                                    developer
 GET    /flows                                    viewer
 GET    /flows/{name}                             viewer

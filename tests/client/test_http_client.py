@@ -364,6 +364,7 @@ def test_every_route_of_the_client_exists_in_the_api() -> None:
         lambda: client.revoke_key("X"),
         lambda: client.whoami(),
         lambda: client.logout(),
+        lambda: client.openapi(),
         lambda: client.health(),
     ]  # fmt: skip
     for call in calls:

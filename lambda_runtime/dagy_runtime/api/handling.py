@@ -21,7 +21,7 @@ from dagy_runtime.api.answers import Answer
 from dagy_runtime.api.context import NOBODY, Already, Caller, Context
 from dagy_runtime.api.errors import MethodNotAllowed, told
 from dagy_runtime.api.repeats import once
-from dagy_runtime.api.routes import Route
+from dagy_runtime.api.route import Route
 from dagy_runtime.api.wire import encode, read_body, read_query
 from dagy_runtime.engine.keys import authenticate
 from dagy_runtime.ports import Ports

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
-
-from msgspec import Struct
+import functools
+from typing import Final
 
 from dagy.client import models as m
 from dagy_runtime.api import bulk_runs, deployments, drafts, flows, identity, keys, rollbacks, runs
+from dagy_runtime.api.context import Context
+from dagy_runtime.api.openapi import document
 from dagy_runtime.api.queries import (
     DeploymentQuery,
     DraftQuery,
@@ -16,36 +16,26 @@ from dagy_runtime.api.queries import (
     FlowQuery,
     LogQuery,
     PageQuery,
-    Query,
     RunQuery,
 )
 from dagy_runtime.api.repeats import Repeats
-from dagy_runtime.api.wire import MAX_BODY_BYTES
+from dagy_runtime.api.route import BASE, Route
 from dagy_runtime.values import Role
 
-BASE: Final = "/v1"
+__all__ = ["BASE", "MAX_FLOW_BYTES", "ROUTES", "Route"]
+
 MAX_FLOW_BYTES: Final = 5 * 1024 * 1024
 """Some 20,000 tasks. Lambda takes events of 6 MB, in which a flow's quotation marks are escaped: an eighth more."""
 
 
-class Route(Struct, frozen=True):
-    """`path` is below `/v1`; its `{names}` become keyword arguments of the handler, which is called as
-    `handler(ctx, [body or query], **names)`. `role` None means open to everyone. `response` None means no body.
-    `etag` is the answer's field that counts changes; where it is given, `If-Match` is honoured.
-    """
+def openapi(ctx: Context) -> m.OpenApiResponse:
+    """Open to everyone: it says what this page of the documentation says."""
+    return _document()
 
-    method: str
-    path: str
-    handler: Callable[..., Any]
-    response: type[m.Response] | None
-    role: Role | None
-    summary: str
-    status: int = 200
-    body: type[m.Request] | None = None
-    query: type[Query] | None = None
-    max_body_bytes: int = MAX_BODY_BYTES
-    repeats: Repeats = Repeats.HARMLESS
-    etag: str | None = None
+
+@functools.cache
+def _document() -> m.OpenApiResponse:
+    return document(ROUTES)
 
 
 _VIEWER, _DEVELOPER, _ADMIN = Role.VIEWER, Role.DEVELOPER, Role.ADMIN
@@ -55,6 +45,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/whoami", identity.whoami, m.WhoamiResponse, _VIEWER, "Who is asking, with which role"),
     Route("POST", "/logout", identity.logout, None, _VIEWER, "End the caller's session; keys have none", status=204),
     Route("GET", "/stage", identity.stage, m.StageResponse, _VIEWER, "What this stage can carry out"),
+    Route("GET", "/openapi.json", openapi, m.OpenApiResponse, None, "The API, described in OpenAPI 3.1"),
     # --- flows
     Route(
         "POST", "/flows", flows.register_flow, m.FlowRegisterResponse, _DEVELOPER,

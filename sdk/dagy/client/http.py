@@ -271,6 +271,9 @@ class DagyClient:
     def stage(self) -> m.StageResponse:
         return self._get("/stage", m.StageResponse)
 
+    def openapi(self) -> m.OpenApiResponse:
+        return self._get("/openapi.json", m.OpenApiResponse)
+
     def health(self) -> m.HealthResponse:
         return self._get("/health", m.HealthResponse)
 

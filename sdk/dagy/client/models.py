@@ -479,6 +479,16 @@ class StageResponse(Response):
     has_run_limits: bool = False
 
 
+class OpenApiResponse(Response):
+    """The API described in OpenAPI 3.1."""
+
+    openapi: str
+    info: Dict[str, Any]
+    paths: Dict[str, Any]
+    components: Dict[str, Any]
+    security: List[Dict[str, List[str]]]
+
+
 class HealthResponse(Response):
     status: str
     version: str
