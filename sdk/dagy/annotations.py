@@ -95,7 +95,7 @@ def convert(value: Any, annotation: Any) -> Any:
 
     Raises: DoesNotFit.
     """
-    if annotation is Any or _is_instance(value, annotation):
+    if annotation is Any or type(value) is annotation or _is_instance(value, annotation):
         return value
     try:
         return msgspec.convert(value, annotation, dec_hook=_custom)

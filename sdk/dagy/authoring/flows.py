@@ -7,6 +7,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from dagy.authoring.active import IMPORTING, LISTENING
@@ -19,7 +20,8 @@ from dagy.authoring.settings import (
     checked_identity,
     checked_version,
 )
-from dagy.authoring.tracing import TaskCall, Trace, traced
+from dagy.authoring.tasks import Task
+from dagy.authoring.tracing import TaskCall, traced
 from dagy.core.errors import DagyError, InvalidFlow
 from dagy.core.refs import ParameterRef, to_json
 from dagy.core.retry import RetryDelay, checked_policy
@@ -186,18 +188,35 @@ class Flow(Generic[P, R]):
         return f"<Flow '{self.name}'>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TracedFlow:
     """A flow, its plan, and what executing the plan takes: live arguments and the live return value.
 
-    `calls` are in the flow's order. `parameters` are bound, converted, and include defaults.
+    `calls` are in the flow's order. `parameters` are bound, converted, and include defaults; `declared` describes them.
     """
 
     flow: Flow[..., Any]
-    spec: FlowSpec
+    version: str
+    tasks: Mapping[str, Task[..., Any]]
     calls: Mapping[str, TaskCall]
     output: Any
     parameters: Mapping[str, Any]
+    declared: list[dict[str, Any]]
+    traced_at_s: float
+
+    @cached_property
+    def spec(self) -> FlowSpec:
+        """The plan as plain data. Executing needs none of it, so it is made when it is asked for."""
+        return FlowSpec(
+            name=self.flow.name,
+            version=self.version,
+            created_at=to_iso(self.traced_at_s),
+            tasks={name: task.spec for name, task in self.tasks.items()},
+            task_runs=[call.spec for call in self.calls.values()],
+            edges=[[parent, call.id] for call in self.calls.values() for parent in call.depends_on],
+            outputs=to_json(self.output),
+            parameters=self.declared,
+        )
 
 
 def trace_flow(
@@ -209,7 +228,8 @@ def trace_flow(
     is_open: bool = False,
 ) -> TracedFlow:
     """`Flow.trace`, or with `is_open` what `Flow.build` does, for parameters of any name."""
-    described = describe(flow.fn)
+    declared = describe(flow.fn)
+    version = checked_version(version) or flow.version or DEFAULT_VERSION
     stand_in = ParameterRef if is_open else None
     parameters = flow._signature.named(args, kwargs, stand_in=stand_in, validate=flow.validate_parameters)
     unknown = [name for name, value in parameters.items() if isinstance(value, ParameterRef)]
@@ -225,17 +245,7 @@ def trace_flow(
             f"Flow '{flow.name}' failed while it was built without values for {names}: {type(error).__name__}: {error}",
             f"Give them values: {' '.join(f'--param {name}=<value>' for name in unknown)}",
         ) from error
-    spec = FlowSpec(
-        name=flow.name,
-        version=checked_version(version) or flow.version or DEFAULT_VERSION,
-        created_at=to_iso(time.time()),
-        tasks={name: task.spec for name, task in trace.tasks.items()},
-        task_runs=[call.spec for call in trace.calls.values()],
-        edges=_edges(trace),
-        outputs=to_json(output),
-        parameters=described,
-    )
-    return TracedFlow(flow, spec, trace.calls, output, parameters)
+    return TracedFlow(flow, version, trace.tasks, trace.calls, output, parameters, declared, time.time())
 
 
 def _run_local(
@@ -263,10 +273,6 @@ def _refuse_on_import(flow: Flow[..., Any]) -> None:
             f"{file} starts flow '{flow.name}' while it is imported",
             'Put the call under: if __name__ == "__main__":',
         )
-
-
-def _edges(trace: Trace) -> list[list[str]]:
-    return [[parent, call.id] for call in trace.calls.values() for parent in call.depends_on]
 
 
 def _refuse_lazy_body(name: str, fn: Callable[..., Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import GeneratorType
@@ -12,7 +13,7 @@ from dagy.authoring.source import place_of, tell_line
 from dagy.authoring.tasks import Task
 from dagy.core.errors import InvalidFlow
 from dagy.core.graph import topological_order
-from dagy.core.refs import TaskOutput, refs_in, to_json
+from dagy.core.refs import LEAVES, TaskOutput, refs_in, to_json
 from dagy.core.spec import TaskRunSpec
 
 _LAZY: Final = (GeneratorType, map, filter, zip, enumerate, reversed)
@@ -72,7 +73,8 @@ def traced(body: Callable[[], Any]) -> tuple[Trace, Any]:
     token = LISTENING.set(trace)
     try:
         output = body()
-        topological_order([call.spec for call in trace.calls.values()])
+        topological_order(list(trace.calls.values()))
+        deque(refs_in(output), maxlen=0)  # walked to its end: data that contains itself has none
     except InvalidFlow as error:
         tell_line(error)
         raise
@@ -88,7 +90,7 @@ def traced(body: Callable[[], Any]) -> tuple[Trace, Any]:
 def _refuse_lazy(task: Task[..., Any], values: tuple[Any, ...]) -> None:
     """A generator's body would run inside the task, when nobody listens to the task calls in it any more."""
     for value in values:
-        if isinstance(value, _LAZY):
+        if type(value) not in LEAVES and isinstance(value, _LAZY):
             raise InvalidFlow(
                 f"Task '{task.name}' was given a {type(value).__name__}, whose items do not exist yet",
                 "Make a list of it first: [... for ... in ...].",

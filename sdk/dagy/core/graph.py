@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from dagy.core.errors import DependencyCycleError
-from dagy.core.spec import TaskRunSpec
 
 
-def dependents(task_runs: Iterable[TaskRunSpec]) -> dict[str, list[str]]:
+class Node(Protocol):
+    """A task run: its id, and the ids of those it waits for."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def depends_on(self) -> Sequence[str]: ...
+
+
+def dependents(task_runs: Iterable[Node]) -> dict[str, list[str]]:
     """For every task run, the ids that wait for it, in the flow's order."""
     waiting: dict[str, list[str]] = {}
     for run in task_runs:
@@ -19,7 +28,7 @@ def dependents(task_runs: Iterable[TaskRunSpec]) -> dict[str, list[str]]:
     return waiting
 
 
-def topological_order(task_runs: Sequence[TaskRunSpec]) -> list[str]:
+def topological_order(task_runs: Sequence[Node]) -> list[str]:
     """The ids in an order in which they can run; among those that could come next, the flow's order.
 
     Raises: DependencyCycleError with the ids of one cycle, or with the run whose parent does not exist.
@@ -57,7 +66,7 @@ def descendants(start: str, children: Mapping[str, Sequence[str]]) -> set[str]:
     return found
 
 
-def _one_cycle(task_runs: Sequence[TaskRunSpec], ordered: set[str]) -> tuple[str, ...]:
+def _one_cycle(task_runs: Sequence[Node], ordered: set[str]) -> tuple[str, ...]:
     """Walk parents among the runs left over: each has one that is left over too, so the walk must meet itself."""
     parents = {
         run.id: next(parent for parent in run.depends_on if parent not in ordered)

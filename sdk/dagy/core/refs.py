@@ -21,9 +21,12 @@ import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 
 from dagy.core.placeholders import Placeholder
+
+LEAVES: Final = frozenset({type(None), bool, int, float, str, bytes})
+"""Types that never hold anything else; most data of large flows is of them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +76,8 @@ def parameter_of(ref: ParameterRef) -> str:
 
 def placeholders_in(value: Any) -> Iterator[Placeholder]:
     """Every stand-in inside live data, in the order a reader meets them; one may come twice."""
+    if type(value) in LEAVES:
+        return
     if isinstance(value, Placeholder):
         yield value
     elif isinstance(value, Mapping):
@@ -81,7 +86,8 @@ def placeholders_in(value: Any) -> Iterator[Placeholder]:
             yield from placeholders_in(item)
     elif isinstance(value, (list, tuple, set, frozenset)):
         for item in value:
-            yield from placeholders_in(item)
+            if type(item) not in LEAVES:
+                yield from placeholders_in(item)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield from placeholders_in(getattr(value, field.name))
@@ -98,6 +104,8 @@ def hydrate(value: Any, result_of: Callable[[str], Any]) -> Any:
     Containers without references come back as the very same objects; the others are rebuilt with their own type
     (named tuples and dataclasses included).
     """
+    if type(value) in LEAVES:
+        return value
     if isinstance(value, TaskOutput):
         return result_of(value.task_run_id)
     if next(refs_in(value), None) is None:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dagy.core.errors import ArtifactSerializationError
-from dagy.core.refs import TaskOutput, hydrate
+from dagy.core.refs import LEAVES, TaskOutput, hydrate
 from dagy.results import PICKLE, encode
 
 if TYPE_CHECKING:
     from dagy.authoring import TaskCall
 
-_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _LONGEST_CHARS: Final = 64
 
 
@@ -53,7 +52,7 @@ class _NotComparable(Exception):
 
 
 def _known_text(value: Any, known: dict[int, str]) -> str:
-    if type(value) in _SCALARS:
+    if type(value) in LEAVES:
         return repr(value)
     if type(value) is TaskOutput:
         return f"@{value.task_run_id}"
@@ -66,7 +65,7 @@ def _known_text(value: Any, known: dict[int, str]) -> str:
 def _text(value: Any) -> str:
     """No two values that are not equal have the same."""
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in LEAVES:
         return repr(value)
     if kind is TaskOutput:
         return f"@{value.task_run_id}"

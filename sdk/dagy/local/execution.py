@@ -43,8 +43,7 @@ def execution_of(traced: TracedFlow, options: RunOptions) -> Execution:
         ev.PlannedTask(call.id, call.task.name, list(call.depends_on), arguments)
         for call, arguments in zip(calls, argument_texts(calls), strict=True)
     ]
-    tasks = {call.task.name: call.task for call in calls}
-    return Execution(traced.spec.version, options, planned, _target(traced), task_codes(tasks.values()))
+    return Execution(traced.version, options, planned, _target(traced), task_codes(traced.tasks.values()))
 
 
 def known_tasks(tasks: list[ev.PlannedTask], code: Mapping[str, TaskCode]) -> dict[str, KnownTask]:
@@ -59,7 +58,7 @@ def run_started(run_id: str, traced: TracedFlow, execution: Execution, *, at_s: 
     return ev.RunStarted(
         at=at_s,
         run_id=run_id,
-        flow_name=traced.spec.name,
+        flow_name=traced.flow.name,
         parameters=to_json(parameters),
         given=_stored(parameters),
         **_common(execution),

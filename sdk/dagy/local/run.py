@@ -48,7 +48,7 @@ def run_local(
     settings = LocalSettings.from_environ()
     paths = LocalPaths(local_dir().absolute())
     at_s = time.time()
-    run_id = run_id_of(traced.spec.name, timestamp(at_s), secrets.token_hex(3))
+    run_id = run_id_of(traced.flow.name, timestamp(at_s), secrets.token_hex(3))
     first = run_started(run_id, traced, execution_of(traced, options), at_s=at_s)
     with recording_errors(paths):
         for directory in (paths.run(run_id) / "task_runs", paths.artifacts_of(run_id)):
