@@ -22,7 +22,7 @@ from dagy.local.history import LocalRun, LocalTaskRun, RunHistory
 from dagy.local.layout import LocalPaths
 from dagy.local.metadata import read_metadata
 from dagy.local.private import make_private_dir
-from dagy.local.tables import RUN_COLUMNS, TASK_COLUMNS, run_of, run_row, task_of, task_row
+from dagy.local.tables import RUN_COLUMNS, TASK_COLUMNS, run_columns, run_of, task_columns, task_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,10 +47,10 @@ class Database:
         ids = [history.run.id for history in histories]
         with self._transaction():
             self._delete(ids)
-            self._insert("runs", RUN_COLUMNS, [run_row(history.run) for history in histories])
-            tasks = [task_row(task) for history in histories for task in history.task_runs]
+            self._insert("runs", RUN_COLUMNS, run_columns([history.run for history in histories]))
+            tasks = [task for history in histories for task in history.task_runs]
             if tasks:
-                self._insert("task_runs", TASK_COLUMNS, tasks)
+                self._insert("task_runs", TASK_COLUMNS, task_columns(tasks))
 
     def delete(self, run_ids: Sequence[str]) -> None:
         with self._transaction():
@@ -104,15 +104,15 @@ class Database:
                 f"DELETE FROM {table} WHERE {column} IN (SELECT unnest($ids))", {"ids": list(run_ids)}
             )
 
-    def _insert(self, table: str, columns: dict[str, str], rows: list[dict[str, Any]]) -> None:
+    def _insert(self, table: str, columns: dict[str, str], values: dict[str, list[Any]]) -> None:
         """Column by column, and one value for a column that has but one: a statement per row would take 50 times as
         long.
         """
         selected, parameters = [], {}
         for name, kind in columns.items():
-            values = [row[name] for row in rows]
-            is_same = len(rows) > 1 and values.count(values[0]) == len(values)
-            parameters[name] = values[0] if is_same else values
+            column = values[name]
+            is_same = len(column) > 1 and column.count(column[0]) == len(column)
+            parameters[name] = column[0] if is_same else column
             selected.append(_inserted(name, kind, is_list=not is_same))
         # Without a list, one row would come out; two equal rows cannot be, they differ in their ids.
         self._connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(selected)}", parameters)

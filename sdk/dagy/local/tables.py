@@ -1,4 +1,4 @@
-"""The two tables of `dagy.duckdb`: their columns, and records as rows of them.
+"""The two tables of `dagy.duckdb`: their columns, records as columns of values, and rows as records.
 
 Column names are a contract with whoever queries the file. Columns may be added.
 """
@@ -6,6 +6,7 @@ Column names are a contract with whoever queries the file. Columns may be added.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from dagy.core.states import Status
@@ -54,53 +55,53 @@ TASK_COLUMNS: Final = {
 }
 
 
-def run_row(run: LocalRun) -> dict[str, Any]:
+def run_columns(runs: Sequence[LocalRun]) -> dict[str, list[Any]]:
     return {
-        "id": run.id,
-        "flow_name": run.flow_name,
-        "flow_version": run.flow_version,
-        "status": run.status.value,
-        "started_at": _without_zone(run.started_at),
-        "ended_at": _without_zone(run.ended_at),
-        "duration_s": run.duration_s,
-        "parameters": json.dumps(run.parameters),
-        "fail_fast": run.fail_fast,
-        "max_workers": run.max_workers,
-        "task_counts": json.dumps(run.task_counts),
-        "error_type": run.error_type,
-        "message": run.message,
-        "traceback": run.traceback,
-        **_result_row(run.result),
+        "id": [run.id for run in runs],
+        "flow_name": [run.flow_name for run in runs],
+        "flow_version": [run.flow_version for run in runs],
+        "status": [run.status.value for run in runs],
+        "started_at": [_without_zone(run.started_at) for run in runs],
+        "ended_at": [_without_zone(run.ended_at) for run in runs],
+        "duration_s": [run.duration_s for run in runs],
+        "parameters": [json.dumps(run.parameters) for run in runs],
+        "fail_fast": [run.fail_fast for run in runs],
+        "max_workers": [run.max_workers for run in runs],
+        "task_counts": [json.dumps(run.task_counts) for run in runs],
+        "error_type": [run.error_type for run in runs],
+        "message": [run.message for run in runs],
+        "traceback": [run.traceback for run in runs],
+        **_result_columns([run.result for run in runs]),
     }
 
 
-def task_row(task: LocalTaskRun) -> dict[str, Any]:
+def task_columns(tasks: Sequence[LocalTaskRun]) -> dict[str, list[Any]]:
     return {
-        "run_id": task.run_id,
-        "id": task.id,
-        "task_name": task.task_name,
-        "position": task.position,
-        "depends_on": list(task.depends_on),
-        "status": task.status.value,
-        "attempt": task.attempt,
-        "started_at": _without_zone(task.started_at),
-        "ended_at": _without_zone(task.ended_at),
-        "duration_s": task.duration_s,
-        "cpu_s": task.cpu_s,
-        "peak_mib": task.peak_mib,
-        "error_type": task.error_type,
-        "message": task.message,
-        "traceback": task.traceback,
-        **_result_row(task.result),
+        "run_id": [task.run_id for task in tasks],
+        "id": [task.id for task in tasks],
+        "task_name": [task.task_name for task in tasks],
+        "position": [task.position for task in tasks],
+        "depends_on": [list(task.depends_on) for task in tasks],
+        "status": [task.status.value for task in tasks],
+        "attempt": [task.attempt for task in tasks],
+        "started_at": [_without_zone(task.started_at) for task in tasks],
+        "ended_at": [_without_zone(task.ended_at) for task in tasks],
+        "duration_s": [task.duration_s for task in tasks],
+        "cpu_s": [task.cpu_s for task in tasks],
+        "peak_mib": [task.peak_mib for task in tasks],
+        "error_type": [task.error_type for task in tasks],
+        "message": [task.message for task in tasks],
+        "traceback": [task.traceback for task in tasks],
+        **_result_columns([task.result for task in tasks]),
     }
 
 
-def _result_row(result: StoredResult | None) -> dict[str, Any]:
+def _result_columns(results: Sequence[StoredResult | None]) -> dict[str, list[Any]]:
     return {
-        "codec": result and result.codec,
-        "size_bytes": result and result.size_bytes,
-        "sha256": result and result.sha256,
-        "artifact": result and result.path,
+        "codec": [result and result.codec for result in results],
+        "size_bytes": [result and result.size_bytes for result in results],
+        "sha256": [result and result.sha256 for result in results],
+        "artifact": [result and result.path for result in results],
     }
 
 
@@ -122,4 +123,4 @@ def _take_result(row: dict[str, Any]) -> StoredResult | None:
 
 
 def _without_zone(at: str | None) -> str | None:
-    return at and at.removesuffix("Z")
+    return at and at[:-1]  # the Z
