@@ -96,12 +96,15 @@ Ended = Union[Returned, WillRetry, WaitsForFlow, GaveUp]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all attempts of a run share. `flow_retry` says what a final failure means for the flow as a whole."""
+    """What all attempts of a run share. `flow_retry` says what a final failure means for the flow as a whole, and
+    `failed_for_good` is told of each, at once.
+    """
 
     recorder: Recorder
     timing: Timing
     result_of: Callable[[str], Any]
     flow_retry: Callable[[BaseException], Retry | GiveUp]
+    failed_for_good: Callable[[], None]
 
 
 def carry_out(attempt: Attempt, around: Surroundings) -> Ended | None:
@@ -146,6 +149,7 @@ def conclude_failure(
                     call.id, attempt=attempt.number, failure=failure, delay_s=decision.delay_s
                 )
                 return WillRetry(attempt, failure, decision.delay_s)
+            around.failed_for_good()
             for_flow = around.flow_retry(error)
             if isinstance(for_flow, Retry):
                 around.recorder.task_retrying(

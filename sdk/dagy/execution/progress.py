@@ -96,6 +96,12 @@ class Progress:
         self.running_count += 1
         return id
 
+    def put_back(self, id: str) -> None:
+        """A running one that did not begin after all: it is the next again."""
+        self._stands[id] = Stand.READY
+        self.running_count -= 1
+        self._ready.appendleft(id)
+
     def succeed(self, id: str) -> list[str]:
         """A running one succeeded. Returns those whose results nobody needs any more."""
         self._stop_running(id)

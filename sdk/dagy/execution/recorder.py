@@ -89,6 +89,9 @@ class RunOptions:
     for a retry; None waits as long as it takes. With `hands_back_flow_retries`, it does so before every retry of the
     flow itself, however near, so that whoever goes on can write down which attempt of the flow that is. With `echo`,
     what tasks print is also shown where it would have gone without Dagy.
+
+    Up to `ahead` tasks are handed out before a worker is free for them. They have not started, but whoever gets free
+    need not wait for the runner, which saves small tasks most of their time: waking a thread takes longer than they do.
     """
 
     fail_fast: bool = True
@@ -96,6 +99,7 @@ class RunOptions:
     longest_wait_s: float | None = None
     hands_back_flow_retries: bool = False
     echo: bool = False
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)

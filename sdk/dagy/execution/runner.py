@@ -105,8 +105,8 @@ class _Execution:
         self._timing = timing
         self._sink = sink
         self._inbox: SimpleQueue[Any] = SimpleQueue()
-        self._workers = Workers(self._inbox)
-        self._around = Surroundings(recorder, timing, self._result_of, self._flow_retry)
+        self._workers = Workers(self._inbox, size=options.max_workers)
+        self._around = Surroundings(recorder, timing, self._result_of, self._flow_retry, self._failed_for_good)
         self._context = copy_context()
         self._progress = Progress(
             {id: call.depends_on for id, call in traced.calls.items()},
@@ -155,6 +155,7 @@ class _Execution:
 
     def _step(self) -> Outcome | None:
         """Start and give up what is to be; the outcome when this is the end."""
+        self._take_back()
         if self._control.cancel_reason is not None:
             return self._cancel(self._control.cancel_reason)
         now_s = self._timing.monotonic()
@@ -227,11 +228,16 @@ class _Execution:
     # --- acting ---------------------------------------------------------------------------------------------
 
     def _start_ready(self, now_s: float) -> None:
-        while len(self._running) < self._options.max_workers:
+        workers = self._options.max_workers
+        while len(self._running) < workers + self._options.ahead:
             id = self._progress.take()
             if id is None:
                 return
             call = self._traced.calls[id]
+            is_ahead = len(self._running) >= workers
+            if is_ahead and call.task.timeout_seconds is not None:  # its time would run before it does
+                self._progress.put_back(id)
+                return
             number = self._attempts[id] = self._attempts.get(id, 0) + 1
             attempt = Attempt(
                 call,
@@ -243,7 +249,23 @@ class _Execution:
             self._running[id] = attempt
             if call.task.timeout_seconds is not None:
                 heapq.heappush(self._deadlines, (now_s + call.task.timeout_seconds, next(self._order), attempt))
-            self._workers.start(partial(self._context.copy().run, carry_out, attempt, self._around))
+            job = partial(self._context.copy().run, carry_out, attempt, self._around)
+            self._workers.start(job, ahead=attempt if is_ahead else None)
+
+    def _take_back(self) -> None:
+        """What was handed out ahead, and shall not start any more or not yet, is as if it never was."""
+        if self._control.cancel_reason is not None or self._control.is_draining or self._is_stopping:
+            self._workers.recall()
+        for attempt in self._workers.recalled():
+            id = attempt.call.id
+            del self._running[id]
+            self._attempts[id] -= 1
+            self._progress.put_back(id)
+
+    def _failed_for_good(self) -> None:
+        """Called by a worker, before it takes the next task and before the runner hears of it."""
+        if self._options.fail_fast:
+            self._workers.recall()
 
     def _take_in(self, message: Any) -> None:
         if message is Wake:
@@ -337,6 +359,7 @@ class _Execution:
     def _begin_flow_attempt(self) -> None:
         self._flow_attempt += 1
         self._flow_due_s, self._flow_decision, self._is_stopping = None, None, False
+        self._workers.allow_ahead()
         self._attempts_before = dict(self._attempts)
         retries = self._traced.flow.policy.retries
         self._call_flow_hooks(self._traced.flow.on_retry, running(f"attempt {self._flow_attempt} of {retries + 1}"))

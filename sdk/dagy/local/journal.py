@@ -20,7 +20,7 @@ import msgspec
 
 from dagy.core.errors import LocalRecordsError
 from dagy.local.events import Event, RunStarted
-from dagy.local.private import create_private, make_private_dir, write_all
+from dagy.local.private import create_private, make_private_dir, write_all, write_briefly
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Event)
@@ -112,7 +112,7 @@ class JournalWriter:
         data = b"".join(self._pending)
         self._pending.clear()
         try:
-            write_all(self._fd, data)
+            write_briefly(self._fd, data)
         except OSError as error:
             self._is_broken = True
             raise LocalRecordsError(f"The run cannot be recorded in {self.path}: {error.strerror}") from error

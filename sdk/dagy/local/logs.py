@@ -13,7 +13,7 @@ from typing import Final
 
 from dagy.local.history import timestamp
 from dagy.local.layout import LocalPaths
-from dagy.local.private import create_private, make_private_dir, write_all
+from dagy.local.private import create_private, make_private_dir, write_briefly
 
 _MOST_OPEN: Final = 64
 
@@ -73,7 +73,7 @@ class LogFiles:
         if fd < 0:
             return
         try:
-            write_all(fd, text.encode("utf-8", errors="backslashreplace"))
+            write_briefly(fd, text.encode("utf-8", errors="backslashreplace"))
         except OSError:
             self.lost_count += 1
 

@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 from typing import Final
 
 _FILE_MODE: Final = 0o600
 _DIR_MODE: Final = 0o700
+_BRIEF_BYTES: Final = 64 * 1024
+
+_write: Final = ctypes.PyDLL(None, use_errno=True).write  # a CDLL would let go of Python's lock, as os.write does
+_write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
+_write.restype = ctypes.c_ssize_t
 
 
 def make_private_dir(path: str | Path) -> None:
@@ -36,6 +42,18 @@ def write_private_file(path: str | Path, data: bytes) -> None:
         write_all(fd, data)
     finally:
         os.close(fd)
+
+
+def write_briefly(fd: int, data: bytes) -> None:
+    """As `write_all`, without letting go of Python's lock: to a local file, a few hundred bytes take 2 µs, and getting
+    the lock back from other threads 100. Raises: OSError.
+    """
+    written = _write(fd, data, len(data)) if len(data) <= _BRIEF_BYTES else 0
+    if written < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    if written < len(data):
+        write_all(fd, data[written:])
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dagy.core.errors import InvalidInput
 from dagy.core.names import run_id as run_id_of
@@ -22,6 +22,8 @@ from dagy.local.watcher import RunWatcher, Unwatched
 
 if TYPE_CHECKING:
     from dagy.authoring import Flow
+
+_AHEAD: Final = 64  # tasks of 0.1 ms, for the 5 ms after which Python lets another thread go on
 
 
 def run_local(
@@ -65,7 +67,7 @@ def checked_options(*, fail_fast: bool, max_workers: int, cleanup_keep_last: int
     _check_whole("max_workers", max_workers, at_least=1)
     if cleanup_keep_last is not None:
         _check_whole("cleanup_keep_last", cleanup_keep_last, at_least=0)
-    return RunOptions(fail_fast=fail_fast, max_workers=max_workers, echo=True)
+    return RunOptions(fail_fast=fail_fast, max_workers=max_workers, echo=True, ahead=_AHEAD)
 
 
 def _check_whole(setting: str, value: Any, *, at_least: int) -> None:

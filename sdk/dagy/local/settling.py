@@ -1,15 +1,17 @@
 """Bringing journals that nobody writes any more into the database, and old runs out of it.
 
 The runner does it for its own run at the end; whoever reads records does it for runs whose process died, or could
-not get at the database. Every step can be repeated: files first, then the database in one transaction that replaces
-what it has of the run, then the journal goes: to the run's other files when the run may be resumed, or was.
+not get at the database. Every step can be repeated: the files, beside them the database in one transaction that
+replaces what it has of the run, and when both are there the journal goes: to the run's other files when the run may be
+resumed, or was.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack, suppress
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -53,11 +55,10 @@ def settle(
     """
     known = [history for history in histories.values() if history is not None]
     try:
-        for history in known:
-            for path, data in history.unwritten.items():
-                artifacts.write(paths.root, path, data)
-            write_metadata(paths, history, filed=filed)
-        with opened(paths, longest_wait_s=longest_wait_s) as database:
+        with (
+            _beside(lambda: _write_files(paths, known, filed)),
+            opened(paths, longest_wait_s=longest_wait_s) as database,
+        ):
             database.save(known)
             old = [] if keep_last is None else database.ids_beyond(keep_last)
         for journal, what in histories.items():
@@ -65,6 +66,34 @@ def settle(
     except OSError as error:
         raise LocalRecordsError(f"The local records in {paths.root} cannot be written: {error}") from error
     return old
+
+
+def _write_files(paths: LocalPaths, histories: Sequence[RunHistory], filed: Collection[str]) -> None:
+    for history in histories:
+        for path, data in history.unwritten.items():
+            artifacts.write(paths.root, path, data)
+        write_metadata(paths, history, filed=filed)
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[None]:
+    """Another thread does it meanwhile. Leaving the block waits for its end, and raises what it raised."""
+    problems: list[BaseException] = []
+
+    def try_it() -> None:
+        try:
+            work()
+        except BaseException as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=try_it, name="dagy-settling", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if problems:
+        raise problems[0]
 
 
 def _put_away(paths: LocalPaths, journal: Path, history: RunHistory | None) -> None:
