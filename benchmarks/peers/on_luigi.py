@@ -9,7 +9,7 @@ import os
 import time
 
 import luigi
-from measuring import TEN_MS, Run, folder, main
+from measuring import TEN_MS, folder, main
 
 
 class Number(luigi.Task):

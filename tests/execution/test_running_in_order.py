@@ -342,17 +342,18 @@ def _sequentially(parents: list[list[int]], failing: set[int]) -> tuple[dict[str
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(dags(), st.sampled_from([1, 2, 5]))
-def test_without_fail_fast_a_run_equals_a_sequential_one(make_notes, dag, max_workers):
+@settings(max_examples=80, deadline=None)
+@given(dags(), st.sampled_from([1, 2, 5]), st.sampled_from([0, 1, 64]))
+def test_without_fail_fast_a_run_equals_a_sequential_one(make_notes, dag, max_workers, ahead):
     parents, failing = dag
     notes = make_notes()
     traced = _flow_of(parents, failing).trace()
-    outcome = run_flow(traced, notes, options=RunOptions(fail_fast=False, max_workers=max_workers))
+    outcome = run_flow(traced, notes, options=RunOptions(fail_fast=False, max_workers=max_workers, ahead=ahead))
     values, failed, skipped = _sequentially(parents, failing)
     assert notes.values() == values
     assert (set(notes.ids("failed")), set(notes.ids("skipped"))) == (failed, skipped)
     assert len(notes.ids("started")) == len(set(notes.ids("started"))) == len(values) + len(failed)
+    _assert_order(notes, traced)
     if failed:
         assert isinstance(outcome, Failed)
         assert outcome.task_run_id in failed
@@ -361,24 +362,35 @@ def test_without_fail_fast_a_run_equals_a_sequential_one(make_notes, dag, max_wo
         assert decode(outcome.output) == list(values.values())
 
 
-@settings(max_examples=60, deadline=None)
-@given(dags(), st.sampled_from([1, 3]))
-def test_with_fail_fast_every_task_ends_in_exactly_one_way(make_notes, dag, max_workers):
+@settings(max_examples=80, deadline=None)
+@given(dags(), st.sampled_from([1, 3]), st.sampled_from([0, 1, 64]))
+def test_with_fail_fast_every_task_ends_in_exactly_one_way(make_notes, dag, max_workers, ahead):
     parents, failing = dag
     notes = make_notes()
     traced = _flow_of(parents, failing).trace()
-    outcome = run_flow(traced, notes, options=RunOptions(fail_fast=True, max_workers=max_workers))
+    outcome = run_flow(traced, notes, options=RunOptions(fail_fast=True, max_workers=max_workers, ahead=ahead))
     ends = [told[1] for told in notes.told if told[0] in ("succeeded", "failed", "cancelled", "skipped")]
     assert sorted(ends) == sorted(traced.calls)
     values, failed, _ = _sequentially(parents, failing)
     assert notes.values().items() <= values.items()
     assert set(notes.ids("failed")) <= failed
+    _assert_order(notes, traced)
     assert isinstance(outcome, Failed if failed else Succeeded)
     if max_workers == 1 and failed:
         assert notes.ids("failed") == [outcome.task_run_id]
         assert notes.told.index(("failed", outcome.task_run_id, 1)) > max(
             at for at, told in enumerate(notes.told) if told[0] == "started"
         )
+
+
+def _assert_order(notes, traced) -> None:
+    """Everything a task waits for succeeded before it started."""
+    succeeded: set[str] = set()
+    for what, id, *_ in notes.told:
+        if what == "started":
+            assert set(traced.calls[id].depends_on) <= succeeded
+        elif what == "succeeded":
+            succeeded.add(id)
 
 
 def _chain(length: int):

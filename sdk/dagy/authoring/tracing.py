@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import Any, Final
@@ -55,9 +55,10 @@ class Trace:
                 f"Two tasks of the flow are named '{task.name}': {place_of(known.fn)} and {place_of(task.fn)}",
                 "Give one of them another name: @task(name=...).",
             )
-        _refuse_lazy(task, (*args, *kwargs.values()))
+        inner = [value for value in (*args, *kwargs.values()) if type(value) not in LEAVES]
+        _refuse_lazy(task, inner)
         self._counts[task.name] = number = self._counts.get(task.name, 0) + 1
-        awaited = dict.fromkeys(ref.task_run_id for ref in refs_in((args, kwargs)))
+        awaited = dict.fromkeys(ref.task_run_id for ref in refs_in(inner)) if inner else ()
         call = TaskCall(f"{task.name}-{number}", task, args, kwargs, tuple(awaited))
         self.calls[call.id] = call
         return TaskOutput(call.id)
@@ -87,10 +88,10 @@ def traced(body: Callable[[], Any]) -> tuple[Trace, Any]:
     return trace, output
 
 
-def _refuse_lazy(task: Task[..., Any], values: tuple[Any, ...]) -> None:
+def _refuse_lazy(task: Task[..., Any], values: Sequence[Any]) -> None:
     """A generator's body would run inside the task, when nobody listens to the task calls in it any more."""
     for value in values:
-        if type(value) not in LEAVES and isinstance(value, _LAZY):
+        if isinstance(value, _LAZY):
             raise InvalidFlow(
                 f"Task '{task.name}' was given a {type(value).__name__}, whose items do not exist yet",
                 "Make a list of it first: [... for ... in ...].",

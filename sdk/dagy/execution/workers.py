@@ -53,8 +53,8 @@ class Workers:
         self._busy = 0
 
     def start(self, job: Job, *, ahead: object | None = None) -> None:
-        """Its message, or `Broken`, arrives in the inbox; call `finished` then. `ahead` is what comes back when the job is
-        recalled.
+        """Its message, or `Broken`, arrives in the inbox; call `finished` then. `ahead` is what comes back when the
+        job is recalled.
         """
         self._busy += 1
         if self._alive < min(self._busy, self._size):

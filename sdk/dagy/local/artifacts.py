@@ -4,7 +4,6 @@ those directories.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from dagy.core.errors import ArtifactSerializationError
@@ -22,8 +21,8 @@ def place_of(encoded: Encoded, run_id: str, task_run_id: str | None = None) -> S
 
 def write(root: Path, path: str, data: bytes) -> None:
     """A repeat writes the same again. Raises: OSError."""
-    absolute = f"{root}/{path}"
-    make_private_dir(os.path.dirname(absolute))  # noqa: PTH120 - half the time of Path.parent, for each task
+    absolute = f"{root}/{path}"  # cheaper than Path, for each task
+    make_private_dir(absolute.rpartition("/")[0])
     write_private_file(absolute, data)
 
 
