@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import platform
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from dagy.client.http import DagyClient
 from dagy.client.transport import Retrying
 from dagy.core.errors import APIError, InvalidInput, TokenExpiredError, Unauthenticated
 from dagy.credentials import save_api_key, save_credentials
+from dagy.version import VERSION
 
 FLOW = {
     "flow_name": "etl",
@@ -311,6 +313,34 @@ def test_the_token_is_never_logged_or_shown(client: DagyClient, server: Any, cap
     with caplog.at_level(logging.DEBUG), pytest.raises(APIError) as caught:
         client.get_run("x")
     assert "dgy_secret" not in caplog.text + repr(caught.value) + repr(client)
+
+
+@pytest.mark.parametrize(
+    "headers, told",
+    [
+        pytest.param({"Dagy-Version": "0.0.9"}, "The stage runs Dagy 0.0.9, this is .*infra deploy", id="older stage"),
+        pytest.param(
+            {"Dagy-Version": "99.10.0"}, "The stage runs Dagy 99.10.0, this is .*pip install", id="newer stage"
+        ),
+        pytest.param({}, "The stage may be older", id="a stage that does not say"),
+    ],
+)
+def test_a_refusal_that_may_come_from_another_version_says_so(
+    client: DagyClient, server: Any, headers: dict[str, str], told: str
+) -> None:
+    body = {"error": {"code": "no_such_route", "message": "No such route: /v1/drafts"}}
+    server.answer(Answer(body, 404, headers))
+    with pytest.raises(APIError) as caught:
+        client.get_draft("X")
+    assert re.search(told, str(caught.value.hint))
+
+
+def test_a_refusal_by_a_stage_of_the_same_version_says_nothing_of_versions(client: DagyClient, server: Any) -> None:
+    body = {"error": {"code": "invalid_input", "message": "No", "hint": "Do"}}
+    server.answer(Answer(body, 422, {"Dagy-Version": VERSION}))
+    with pytest.raises(APIError) as caught:
+        client.get_draft("X")
+    assert caught.value.hint == "Do"
 
 
 def test_every_route_of_the_client_exists_in_the_api() -> None:

@@ -75,9 +75,9 @@ class Service:
                 request=_request(route, arrived),
                 act=lambda: _succeeded(route, _called(route, context, arrived)),
             )
-            answer = replace(answer, headers={**answer.headers, "X-Request-Id": request_id})
         except Exception as error:
             answer = _failed(error, request_id)
+        answer = self._marked(answer, request_id)
         took_ms = (time.perf_counter() - started) * 1000
         line = {
             "request_id": request_id,
@@ -92,7 +92,12 @@ class Service:
 
     def refused(self, error: DagyError) -> Answer:
         """The answer to a request that no route saw."""
-        return _failed(error, self._ports.ids.unique())
+        request_id = self._ports.ids.unique()
+        return self._marked(_failed(error, request_id), request_id)
+
+    def _marked(self, answer: Answer, request_id: str) -> Answer:
+        marks = {"X-Request-Id": request_id, "Dagy-Version": self._version}
+        return replace(answer, headers={**answer.headers, **marks})
 
     def not_allowed(self, method: str, path: str, allowed: str) -> Answer:
         return self.refused(MethodNotAllowed(method, path, allowed))
@@ -172,4 +177,4 @@ def _succeeded(route: Route, result: Any) -> Answer:
 
 def _failed(error: Exception, request_id: str) -> Answer:
     status, body, headers = told(error, request_id=request_id)
-    return Answer(status, encode(body), {"X-Request-Id": request_id, **headers})
+    return Answer(status, encode(body), headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -123,6 +124,8 @@ def list_task_runs(ctx: Context, query: PageQuery, *, run_id: str) -> m.TaskRunL
 
 
 def list_events(ctx: Context, query: EventQuery, *, run_id: str) -> m.EventListResponse:
+    if query.after is not None and not re.fullmatch("[0-9A-Za-z]{1,64}", query.after):
+        raise InvalidInput(f"Invalid event id {query.after[:64]!r}", "The id of an event of this run.")
     run = _run(ctx, run_id)
     items, cursor = fitting(
         lambda limit: ctx.ports.runs.list_events(run.id, limit=limit, after=query.after), views.event_view, query.limit

@@ -28,6 +28,7 @@ LINE_BYTES: Final = 64 * 1024
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """Of lines in one page. A function's whole answer may have 6 MiB."""
 _CHUNKS_PER_READ: Final = 64
+_LONGEST_CHUNK_NAME: Final = 200
 _TRIES: Final = 3
 _LOG: Final = logging.getLogger("dagy.engine.logs")
 
@@ -196,7 +197,7 @@ def _parse_cursor(cursor: str | None) -> tuple[str, int]:
         return "", 0
     try:
         chunk, _, offset = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().rpartition(":")
-        if "/" in chunk or int(offset) < 0:
+        if "/" in chunk or len(chunk) > _LONGEST_CHUNK_NAME or int(offset) < 0:
             raise ValueError(cursor)
         return chunk, int(offset)
     except (binascii.Error, UnicodeDecodeError, ValueError):

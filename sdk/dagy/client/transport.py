@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import platform
 import random
+import re
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -175,6 +176,29 @@ def api_root(base_url: str) -> str:
     return root if root.endswith("/v1") else f"{root}/v1"
 
 
+def _skew(response: urllib3.BaseHTTPResponse, code: str | None) -> str | None:
+    """What to do when the stage is of another version, where that may be why it refused."""
+    theirs = response.headers.get("Dagy-Version")
+    if code not in _CODES_OF_SKEW or theirs == VERSION:
+        return None
+    if theirs is None and code != "no_such_route":
+        return None
+    if theirs is None:
+        return "The stage may be older than this Dagy, or this is no Dagy API. See: dagy infra status"
+    told = f"The stage runs Dagy {theirs}, this is {VERSION}."
+    if _numbers(theirs) < _numbers(VERSION):
+        return f"{told} Upgrade the stage: dagy infra deploy"
+    return f"{told} Upgrade this one: pip install --upgrade dagy"
+
+
+_CODES_OF_SKEW: Final = ("no_such_route", "method_not_allowed", "invalid_input", "invalid_flow")
+
+
+def _numbers(version: str) -> list[int]:
+    """`0.10.0rc1` as [0, 10, 0]."""
+    return [int(digits[0]) for part in version.split(".")[:3] if (digits := re.match("[0-9]+", part))]
+
+
 def _is_local_cloud(url: str) -> bool:
     parts = urlsplit(url)
     return is_loopback(parts.hostname) and parts.path.startswith("/_aws/execute-api/")
@@ -188,7 +212,9 @@ def _refused(response: urllib3.BaseHTTPResponse) -> APIError:
         answer = None
     detail = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(detail, dict) and isinstance(detail.get("message"), str):
-        return APIError(response.status, detail["message"], detail.get("code"), detail.get("hint"))
+        code = detail.get("code")
+        hints = [hint for hint in (detail.get("hint"), _skew(response, code)) if hint]
+        return APIError(response.status, detail["message"], code, " ".join(hints) or None)
     message = answer.get("message") if isinstance(answer, dict) else None
     return APIError(response.status, str(message or response.reason or "The API refused the request"))
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from dagy.core.errors import Unavailable
+from dagy.core.errors import Conflict, Unavailable
 from dagy_runtime.adapters.aws.attributes import Item, from_wire, to_wire
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.errors import error_code, translated
@@ -29,6 +29,19 @@ TRANSACTION_LIMIT: Final = 100
 _TRIES: Final = 8
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _CANCELLED: Final = "TransactionCanceledException"
+
+
+class NewerLayout(Conflict):
+    """What stands in the table was written by a Dagy that lays it out as this one cannot read."""
+
+    code = "newer_layout"
+
+    def __init__(self, item: Mapping[str, Any]) -> None:
+        super().__init__(
+            f"{item[PARTITION_KEY]} was written by a newer Dagy: layout {item['v']}, this stage reads {SCHEMA_VERSION}",
+            "Deploy the stage again with the Dagy it had: dagy infra deploy",
+        )
+        self.args = (item,)
 
 
 class Refused(Struct, frozen=True):
@@ -63,7 +76,7 @@ class Table:
 
     def get(self, key: Key) -> Item | None:
         answer = self._call("GetItem", {"Key": _wire_key(key), "ConsistentRead": True})
-        return from_wire(answer["Item"]) if "Item" in answer else None
+        return _read(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
         """Those that exist. A request per 100 keys, one after the other."""
@@ -72,7 +85,7 @@ class Table:
             wanted: Any = {"Keys": [_wire_key(key) for key in keys[start : start + _BATCH_GET_LIMIT]]}
             for attempt in range(_TRIES):
                 answer = self._call_batch("BatchGetItem", {self.name: {**wanted, "ConsistentRead": True}})
-                for item in map(from_wire, answer["Responses"].get(self.name, ())):
+                for item in map(_read, answer["Responses"].get(self.name, ())):
                     found[Key(item[PARTITION_KEY], item[SORT_KEY])] = item
                 if not (wanted := answer.get("UnprocessedKeys", {}).get(self.name)):
                     break
@@ -101,12 +114,12 @@ class Table:
             answer = self._call("UpdateItem", {**request, "ReturnValues": "ALL_NEW"}, passing=_CONDITION_FAILED)
         except Exception as error:
             return self._refused(error, key)
-        return from_wire(answer["Attributes"])
+        return _read(answer["Attributes"])
 
     def delete(self, key: Key) -> Item | None:
         """What stood there."""
         answer = self._call("DeleteItem", {"Key": _wire_key(key), "ReturnValues": "ALL_OLD"})
-        return from_wire(answer["Attributes"]) if "Attributes" in answer else None
+        return _read(answer["Attributes"]) if "Attributes" in answer else None
 
     def put_batch(self, items: Iterable[tuple[Key, Mapping[str, Any]]]) -> None:
         """Replace items, unconditionally and in no order; of several for one key, the last."""
@@ -178,7 +191,7 @@ class Table:
         }
         while True:
             answer = self._call("Query", request)
-            yield from map(from_wire, answer["Items"])
+            yield from map(_read, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -221,7 +234,7 @@ class Table:
 
     def _with_found(self, item: Mapping[str, Any] | None, key: Key) -> Refused:
         """Not every emulator says what stood there; reading it again is as good, since all we ask of it is final."""
-        return Refused(from_wire(item) if item else self.get(key))
+        return Refused(_read(item) if item else self.get(key))
 
     def _named(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"TableName": self.name, **request}
@@ -283,6 +296,14 @@ def _expressions(change: str | None, when: str | None, values: Mapping[str, Any]
 
 def _names(expression: str) -> dict[str, str]:
     return {f"#{name}": name for name in re.findall(r"#(\w+)", expression)}
+
+
+def _read(wire: Mapping[str, Any]) -> Item:
+    """Raises: NewerLayout."""
+    item = from_wire(wire)
+    if item.get("v", SCHEMA_VERSION) > SCHEMA_VERSION:
+        raise NewerLayout(item)
+    return item
 
 
 def _wire_key(key: Key) -> dict[str, Any]:
