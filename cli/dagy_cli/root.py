@@ -16,6 +16,7 @@ from dagy_cli.settings import VERSION_OPTION, Format, Settings, settings_of
 
 SECTIONS = {
     "Every day": {
+        "init": Lazy("dagy_cli.commands.init:init", "Start a project, or a flow, that works as it stands."),
         "build": Lazy("dagy_cli.commands.build:build", "Build a deployment artifact (zip) from a flow."),
         "deploy": Lazy("dagy_cli.commands.deploy:deploy", "Deploy a flow: build, upload, register, schedule."),
         "run": Lazy("dagy_cli.commands.run:run", "Run a flow here, or a deployment remotely."),
