@@ -38,15 +38,28 @@ class FireSchedule(Struct, frozen=True):
     scheduled_at: str
 
 
+class StartRun(Struct, frozen=True):
+    """To the control function, from whatever the stage's owner gave the right to invoke it: run this deployment.
+
+    The same `idempotency_key` makes one run however often it comes. Without one the delivery's own id is the key, which
+    is the same when Lambda tries again, and another when the sender does.
+    """
+
+    deployment: str
+    parameters: dict[str, Any] = {}
+    idempotency_key: str | None = None
+
+
 class Reconcile(Struct, frozen=True):
     """To the control function: look for open runs that nobody advances, and send them on their way again."""
 
 
-Message = Union[AdvanceRun, FireSchedule, Reconcile]
+Message = Union[AdvanceRun, FireSchedule, StartRun, Reconcile]
 
 _KINDS: Final[Mapping[str, type]] = {
     "advance-run": AdvanceRun,
     "fire-schedule": FireSchedule,
+    "start-run": StartRun,
     "reconcile": Reconcile,
 }
 

@@ -13,8 +13,8 @@ from dagy.core.errors import NotFound, Unavailable
 from dagy.core.sizes import ExecutionMode, Isolation, Size
 from dagy.core.states import Status
 from dagy_runtime.engine.reconcile import chosen, reconcile
-from dagy_runtime.engine.submit import Fired, NotFired, fire_schedule, submit_run
-from dagy_runtime.messages import AdvanceRun, FireSchedule, Reconcile
+from dagy_runtime.engine.submit import Fired, NotFired, fire_schedule, start_run, submit_run
+from dagy_runtime.messages import AdvanceRun, FireSchedule, Reconcile, StartRun, from_json, to_json
 from dagy_runtime.ports import Created, Existed
 from dagy_runtime.values import DeploymentStatus, Trigger
 
@@ -173,6 +173,57 @@ def test_parameters_that_do_not_fit_make_a_failed_run_and_not_a_lost_one(stage, 
     (run,) = stage.ports.runs.list_runs(limit=10).items
     assert (run.status, run.problem.error_type) == (Status.FAILED, "ParameterTypeError")
     assert "deployment's parameters" in run.problem.message
+
+
+# --- messages that ask for a run ----------------------------------------------------------------------------
+
+
+def test_a_message_starts_a_run_with_the_deployments_parameters_and_over_them_its_own(stage, flow):
+    stage.deployment(flow, parameters={"a": 3, "b": 5}, status=DeploymentStatus.PAUSED)
+    message = from_json(to_json(StartRun(flow.name, {"b": 6})))
+
+    start_run(stage.ports, message, delivery_id="d-1")
+    stage.until_quiet()
+
+    (run,) = stage.ports.runs.list_runs(limit=10).items
+    assert (run.status, run.parameters) == (Status.SUCCEEDED, {"a": 3, "b": 6})
+    assert (run.trigger, run.requested_by) == (Trigger.MANUAL, "message")
+
+
+@pytest.mark.parametrize(
+    "keys, deliveries, runs",
+    [
+        pytest.param(["k", "k", "k"], ["1", "2", "3"], 1, id="one key, sent three times, is one run"),
+        pytest.param([None, None], ["1", "1"], 1, id="a delivery that Lambda repeats is one run"),
+        pytest.param([None, None], ["1", "2"], 2, id="two messages without a key are two runs"),
+        pytest.param(["k", "l"], ["1", "1"], 2, id="two keys are two runs"),
+    ],
+)
+def test_how_many_runs_messages_make(stage, flow, keys, deliveries, runs):
+    stage.deployment(flow)
+
+    for key, delivery in zip(keys, deliveries, strict=True):
+        start_run(stage.ports, StartRun(flow.name, {}, key), delivery_id=delivery)
+        stage.clock.advance(1)
+
+    assert len(stage.ports.runs.list_runs(limit=10).items) == runs
+
+
+def test_a_message_whose_parameters_do_not_fit_makes_a_failed_run(stage, flow):
+    stage.deployment(flow)
+
+    for _ in range(2):
+        start_run(stage.ports, StartRun(flow.name, {"a": "seven"}), delivery_id="d-1")
+    stage.until_quiet()
+
+    (run,) = stage.ports.runs.list_runs(limit=10).items
+    assert (run.status, run.problem.error_type) == (Status.FAILED, "ParameterTypeError")
+    assert "Send others" in run.problem.message
+
+
+def test_a_message_for_a_deployment_that_does_not_exist_is_loud(stage):
+    with pytest.raises(NotFound, match="nobody"):
+        start_run(stage.ports, StartRun("nobody"), delivery_id="d-1")
 
 
 def test_a_schedule_for_a_flow_version_that_is_gone_is_loud(stage, flow):

@@ -21,10 +21,12 @@ from dagy.core.timestamps import to_epoch, to_iso
 from dagy.parameters import check_values
 from dagy.schedules import parse_schedule
 from dagy_runtime.engine.rescue_timer import arm_reconciler
-from dagy_runtime.messages import AdvanceRun, FireSchedule
+from dagy_runtime.messages import AdvanceRun, FireSchedule, StartRun
 from dagy_runtime.ports import Created, Creation, Existed, Ports
 from dagy_runtime.values import Deployment, DeploymentStatus, FlowVersion, Problem, Run, Trigger
 
+BY_MESSAGE: Final = "message"
+"""Who asked for runs that came by a message to the control function: IAM knows who sent it, Dagy does not."""
 _LOG: Final = logging.getLogger("dagy.engine.submit")
 
 
@@ -105,7 +107,7 @@ def fire_schedule(ports: Ports, message: FireSchedule) -> Fired | NotFired:
     flow = ports.registry.get_flow(deployment.flow_name, deployment.flow_version)
     if flow is None:
         raise NotFound("flow", f"{deployment.flow_name} {deployment.flow_version}")
-    parameters, misfit = _checked(flow, deployment.parameters)
+    parameters, misfit = _checked(flow, deployment.parameters, "Change the deployment's parameters.")
     run = _new_run(
         scheduled_run_id(flow.name, deployment.name, nominal_at),
         created_at=to_iso(ports.clock.now()),
@@ -120,16 +122,54 @@ def fire_schedule(ports: Ports, message: FireSchedule) -> Fired | NotFired:
         max_workers=1,
         tags=None,
     )
-    creation = ports.runs.create_run(run)
+    return Fired(_begin(ports, run, misfit))
+
+
+def start_run(ports: Ports, message: StartRun, *, delivery_id: str) -> Creation:
+    """One run per deployment and idempotency key, however often the message comes; a paused deployment runs too, since
+    somebody asked for it. Parameters are the deployment's, and over them the message's; a misfit makes a FAILED run.
+
+    Raises: NotFound when there is no such deployment, or its flow version is gone.
+    """
+    deployment = ports.registry.get_deployment(message.deployment)
+    if deployment is None:
+        raise NotFound("deployment", message.deployment)
+    flow = ports.registry.get_flow(deployment.flow_name, deployment.flow_version)
+    if flow is None:
+        raise NotFound("flow", f"{deployment.flow_name} {deployment.flow_version}")
+    given = {**deployment.parameters, **message.parameters}
+    parameters, misfit = _checked(flow, given, "Send others, or change the deployment's.")
+    now = to_iso(ports.clock.now())
+    run = _new_run(
+        run_id(flow.name, now, ports.ids.unique()[-8:].lower()),
+        created_at=now,
+        flow=flow,
+        deployment=deployment,
+        parameters=parameters,
+        mode=ExecutionMode(),
+        trigger=Trigger.MANUAL,
+        requested_by=BY_MESSAGE,
+        scheduled_at=None,
+        fail_fast=True,
+        max_workers=1,
+        tags=None,
+    )
+    key = f"{BY_MESSAGE}:{deployment.name}:{message.idempotency_key or delivery_id}"
+    return _begin(ports, run, misfit, idempotency_key=key)
+
+
+def _begin(ports: Ports, run: Run, misfit: Problem | None, *, idempotency_key: str | None = None) -> Creation:
+    """Make the run and start it, or end it where it is with what does not fit: a call nobody waits for must be seen."""
+    creation = ports.runs.create_run(run, idempotency_key=idempotency_key)
     if misfit is None:
         _start(ports, creation.run)
-        return Fired(creation)
+        return creation
     ended = ports.runs.finish_run(
-        run.id, owner=None, status=Status.FAILED, ended_at=to_iso(ports.clock.now()), problem=misfit
+        creation.run.id, owner=None, status=Status.FAILED, ended_at=to_iso(ports.clock.now()), problem=misfit
     )
     if ended is None:
-        return Fired(Existed(creation.run))
-    return Fired(Created(ended) if isinstance(creation, Created) else Existed(ended))
+        return Existed(creation.run)
+    return Created(ended) if isinstance(creation, Created) else Existed(ended)
 
 
 def scheduled_run_id(flow_name: str, deployment: str, nominal_at: str) -> str:
@@ -202,12 +242,12 @@ def _nominal_time(ports: Ports, deployment: Deployment, scheduled_at: str) -> st
     return to_iso(latest.timestamp()) if latest else None
 
 
-def _checked(flow: FlowVersion, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], Problem | None]:
+def _checked(flow: FlowVersion, given: Mapping[str, Any], advice: str) -> tuple[Mapping[str, Any], Problem | None]:
     try:
         return check_values(flow.spec.parameters, given), None
     except InvalidInput as error:
         hint = f" {error.hint}" if error.hint else ""
-        return given, Problem(type(error).__name__, f"{error}. Change the deployment's parameters.{hint}")
+        return given, Problem(type(error).__name__, f"{error}. {advice}{hint}")
 
 
 Firing = Union[Fired, NotFired]

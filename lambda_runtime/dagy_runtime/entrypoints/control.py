@@ -1,4 +1,4 @@
-"""The Lambda handler of the control function: schedules that fire, and the reconciler."""
+"""The Lambda handler of the control function: schedules that fire, runs that messages ask for, and the reconciler."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any, Final
 from dagy.core.errors import InvalidInput
 from dagy_runtime.adapters import aws
 from dagy_runtime.engine.reconcile import reconcile
-from dagy_runtime.engine.submit import fire_schedule
-from dagy_runtime.messages import FireSchedule, Reconcile, from_json
+from dagy_runtime.engine.submit import fire_schedule, start_run
+from dagy_runtime.messages import FireSchedule, Reconcile, StartRun, from_json
 from dagy_runtime.ports import Ports
 
 _LOG: Final = logging.getLogger("dagy.control")
 
 
-def handler(event: Any, context: object) -> dict[str, str]:
+def handler(event: Any, context: Any) -> dict[str, str]:
     """Returning acknowledges the message; what it does on a repeat, each of the engine's functions says.
 
     Raises: InvalidInput for a message that nobody here knows. AWS tries it twice more, then puts it into the queue of
     dead letters, which has an alarm.
     """
-    return {"did": handle(_world(), event)}
+    return {"did": handle(_world(), event, delivery_id=context.aws_request_id)}
 
 
-def handle(ports: Ports, event: Any) -> str:
-    """What was done, in words."""
+def handle(ports: Ports, event: Any, *, delivery_id: str = "") -> str:
+    """What was done, in words. `delivery_id` is the same when Lambda delivers an event again."""
     try:
         message = from_json(event)
     except InvalidInput:
@@ -37,6 +37,8 @@ def handle(ports: Ports, event: Any) -> str:
     match message:
         case FireSchedule():
             return repr(fire_schedule(ports, message))
+        case StartRun():
+            return repr(start_run(ports, message, delivery_id=delivery_id))
         case Reconcile():
             return repr(reconcile(ports))
         case _:
