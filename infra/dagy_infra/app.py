@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dagy.core.errors import DagyError
 from dagy.core.sizes import Size
 from dagy_infra.assets import KINDS, find_asset, target_of
 from dagy_infra.locations import cache_dir
 from dagy_infra.node import find_node
+from dagy_infra.settings import Settings, parse_settings
 from dagy_infra.stages import DEFAULT_STAGE, Emulator, StageConfig, parse_sizes, stage_config
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def build_app(stage: StageConfig, *, assets: Path | None = None, outdir: str | N
     os.environ.setdefault("JSII_NODE", str(find_node()))  # read when jsii is imported, so before aws_cdk is
     import aws_cdk
 
+    from dagy_infra.constructs.platform import tag
     from dagy_infra.stacks.app import AppStack
     from dagy_infra.stacks.data import DataStack
 
@@ -43,19 +46,29 @@ def build_app(stage: StageConfig, *, assets: Path | None = None, outdir: str | N
 
     data = DataStack(app, stage, synthesizer=synthesizer())
     AppStack(app, stage, data=data, assets=zips, synthesizer=synthesizer())
-    aws_cdk.Tags.of(app).add("dagy:stage", stage.name)
+    tag(app, stage)
     return app
 
 
-def stage_from_context(context: dict[str, str], environ: dict[str, str]) -> StageConfig:
+def stage_from_context(context: dict[str, Any], environ: dict[str, str]) -> StageConfig:
     """`-c stage=…`, else `DAGY_STAGE`, else the default. `-c sizes=nano,micro` leaves out the other runtime functions.
-    `emulator`/`emulator_iam` are set by the local cloud.
+
+    Settings are looked for under their own names (`-c tracing=true`), and before that, in a `cdk.json` that several
+    stages share, under `stages`: `{"prod": {"tracing": true}}`. `emulator`/`emulator_iam` are set by the local cloud.
     """
     endpoint_url = context.get("emulator")
     emulator = Emulator(endpoint_url, enforces_iam=context.get("emulator_iam") == "true") if endpoint_url else None
     name = context.get("stage") or environ.get("DAGY_STAGE") or DEFAULT_STAGE
-    sizes = parse_sizes(str(context["sizes"])) if "sizes" in context else tuple(Size)
-    return stage_config(name, emulator=emulator, sizes=sizes)
+    of_stage = context.get("stages", {}).get(name, {})
+    given = {**of_stage, **{f.name: context[f.name] for f in fields(Settings) if f.name in context}}
+    sizes = given.pop("sizes", None) if "sizes" not in context else context["sizes"]
+    given.pop("sizes", None)
+    return stage_config(
+        name,
+        emulator=emulator,
+        sizes=tuple(Size) if sizes is None else parse_sizes(",".join(sizes) if isinstance(sizes, list) else str(sizes)),
+        settings=parse_settings(given),
+    )
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -44,7 +45,7 @@ class Place:
 
     def context(self) -> list[str]:
         """The `-c` options that make the app synthesise this stage."""
-        context = {"stage": self.stage.name, "sizes": ",".join(self.stage.sizes)}
+        context = {"stage": self.stage.name, "sizes": ",".join(self.stage.sizes), **self.stage.settings.given()}
         if self.stage.emulator is not None:
             context["emulator"] = self.stage.emulator.endpoint_url
             context["emulator_iam"] = str(self.stage.emulator.enforces_iam).lower()
@@ -94,6 +95,18 @@ def standing_sizes(place: Place) -> tuple[Size, ...] | None:
     except NotFound:
         return None
     return tuple(Size) if words is None else tuple(size for size in Size if size.value in words)
+
+
+def standing_settings(place: Place) -> dict[str, str]:
+    """What the stage was told to be like by its last deploy; nothing when it was told nothing, or is not there."""
+    ssm = place.aws.client("ssm")
+    with translated(f"reading the settings of stage {place.stage.name}"):
+        try:
+            answer = ssm.get_parameter(Name=place.stage.settings_parameter)
+        except ssm.exceptions.ParameterNotFound:
+            return {}
+    given = json.loads(answer["Parameter"]["Value"])
+    return {str(name): str(value) for name, value in given.items()}
 
 
 def hint_for(said: str) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, TypeVar
 
 from dagy.core.errors import InvalidInput
 from dagy.core.names import checked_name
 from dagy.core.sizes import Size
+from dagy_infra.settings import Settings
 
+T = TypeVar("T")
 Architecture = Literal["arm64", "x86_64"]
 
 DEFAULT_STAGE: Final = "dev"
@@ -46,6 +49,14 @@ class StageConfig:
     api_requests_per_s: int = 50
     api_burst: int = 100
     emulator: Emulator | None = None
+    settings: Settings = field(default_factory=Settings)
+    """What was asked to be otherwise. Ids of things that exist are read from here; the rest is in the fields above."""
+    has_dashboard: bool = False
+    has_tracing: bool = False
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        return self.settings.tags
 
     @property
     def data_stack(self) -> str:
@@ -59,10 +70,40 @@ class StageConfig:
     def manifest_parameter(self) -> str:
         return f"/dagy/{self.name}/manifest"
 
+    @property
+    def settings_parameter(self) -> str:
+        return f"/dagy/{self.name}/settings"
 
-def stage_config(name: str, *, emulator: Emulator | None = None, sizes: tuple[Size, ...] = tuple(Size)) -> StageConfig:
+
+def stage_config(
+    name: str,
+    *,
+    emulator: Emulator | None = None,
+    sizes: tuple[Size, ...] = tuple(Size),
+    settings: Settings | None = None,
+) -> StageConfig:
     """Raises: InvalidInput for a name that cannot be a stage, or stage `local` without its emulator."""
-    return replace(_defaults_of(name, emulator), sizes=sizes)
+    return with_settings(replace(_defaults_of(name, emulator), sizes=sizes), settings or Settings())
+
+
+def with_settings(stage: StageConfig, settings: Settings) -> StageConfig:
+    """The stage as its name has it, but for what these settings say. Raises: InvalidInput for the local cloud's."""
+    if stage.emulator is not None and settings != Settings():
+        raise InvalidInput("The local cloud takes no settings", f"It has none of: {', '.join(settings.given())}.")
+    usual = _defaults_of(stage.name, stage.emulator)
+
+    def chosen(given: T | None, otherwise: T) -> T:
+        return otherwise if given is None else given
+
+    return replace(
+        stage,
+        settings=settings,
+        has_alarms=chosen(settings.alarms, usual.has_alarms or settings.alarm_topic_arn is not None),
+        has_dashboard=chosen(settings.dashboard, usual.has_dashboard),
+        has_tracing=chosen(settings.tracing, usual.has_tracing),
+        log_retention_days=chosen(settings.log_retention_days, usual.log_retention_days),
+        run_retention_days=chosen(settings.run_retention_days, usual.run_retention_days),
+    )
 
 
 def parse_sizes(text: str) -> tuple[Size, ...]:
@@ -97,7 +138,9 @@ def _defaults_of(name: str, emulator: Emulator | None) -> StageConfig:
         )
     if name == DEFAULT_STAGE:
         return StageConfig(name, is_protected=False, has_alarms=False, log_retention_days=7, run_retention_days=30)
-    return StageConfig(name, is_protected=True, has_alarms=True, log_retention_days=90, run_retention_days=180)
+    return StageConfig(
+        name, is_protected=True, has_alarms=True, has_dashboard=True, log_retention_days=90, run_retention_days=180
+    )
 
 
 def host_architecture() -> Architecture:

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from dagy_infra.app import stage_from_context
 from dagy_infra.assets import KINDS, target_of
 from dagy_infra.locations import cache_dir
 from dagy_infra.node import find_node
-from dagy_infra.stages import Emulator, StageConfig, stage_config
+from dagy_infra.stages import StageConfig
 from dagy_infra.zips import write_zip
 
 
@@ -46,22 +47,48 @@ class Synthesised:
         return dict(json.loads((self.folder / f"{stack}.template.json").read_text()))
 
 
-def stage_named(name: str) -> StageConfig:
-    return stage_config(name, emulator=Emulator("http://127.0.0.1:4566") if name == "local" else None)
+# The app of `dagy_infra.app`, with cdk-nag's pack AwsSolutions looking at every resource.
+NAGGED = """
+import json, os
+from dagy_infra.app import build_app, stage_from_context
+app = build_app(stage_from_context(json.loads(os.environ["CDK_CONTEXT_JSON"]), {}), outdir=os.environ["CDK_OUTDIR"])
+import aws_cdk, cdk_nag
+aws_cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
+app.synth()
+"""
+# Every setting there is, at once.
+SETTINGS = {
+    "alarm_topic_arn": "arn:aws:sns:us-east-1:123456789012:pager",
+    "tracing": "true",
+    "log_retention_days": "365",
+    "run_retention_days": "400",
+    "kms_key_arn": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "vpc_id": "vpc-0a1b2c3d",
+    "subnet_ids": "subnet-0a1b2c3d,subnet-1a2b3c4d",
+    "security_group_ids": "sg-0a1b2c3d",
+    "domain_name": "dagy.example.com",
+    "certificate_arn": "arn:aws:acm:us-east-1:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "hosted_zone_id": "Z0123456789ABC",
+    "permissions_boundary": "Developers",
+    "tags": "team=data,cost-centre=42",
+    "alarms": "true",
+    "dashboard": "true",
+}
 
 
 @pytest.fixture(scope="session")
 def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Synthesised]:
     """Synthesise a stage as the CDK does: in a process of its own, which is told of no AWS and reaches no network.
-    Further words are context, as `-c` gives it.
+    Further words are context, as `-c` and `cdk.json` give it. With `is_nagged` cdk-nag reads it too, and its report is
+    in the folder.
     """
 
-    def run(name: str, **more: str) -> Synthesised:
-        stage, folder = stage_named(name), tmp_path_factory.mktemp(name)
+    def run(name: str, *, is_nagged: bool = False, **more: Any) -> Synthesised:
+        context = {"stage": name, **more} | ({"emulator": "http://127.0.0.1:4566"} if name == "local" else {})
+        stage, folder = stage_from_context(context, {}), tmp_path_factory.mktemp(name)
         for kind in KINDS:
             path = folder / "assets" / target_of(stage).name / f"{kind}.zip"
             write_zip(path, {"handler.py": kind.encode()}, key="test")
-        context = {"stage": name, **more} | ({"emulator": stage.emulator.endpoint_url} if stage.emulator else {})
         nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "all")}
         environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "DAGY_"))},
@@ -78,7 +105,7 @@ def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Synthe
         }
         environ.pop("PYTHONDONTWRITEBYTECODE", None)
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "dagy_infra.app"],
+            [sys.executable, "-W", "error", *(["-c", NAGGED] if is_nagged else ["-m", "dagy_infra.app"])],
             env=environ,
             cwd=folder,
             capture_output=True,
@@ -98,7 +125,13 @@ def dev(synthesise: Callable[..., Synthesised]) -> Synthesised:
 
 @pytest.fixture(scope="session")
 def prod(synthesise: Callable[..., Synthesised]) -> Synthesised:
-    return synthesise("prod")
+    return synthesise("prod", is_nagged=True)
+
+
+@pytest.fixture(scope="session")
+def tailored(synthesise: Callable[..., Synthesised]) -> Synthesised:
+    """A stage that was told to be otherwise in every way there is."""
+    return synthesise("prod", is_nagged=True, stages={"prod": SETTINGS, "dev": {"tracing": "true"}})
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 _SIZES_HELP = "The sizes it has functions for, such as nano,micro,small."
 _sizes_option = click.option("--sizes", metavar="SIZES", help=f"{_SIZES_HELP}  [default: those it has, else all six]")
+_settings_option = click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A setting of the stage, such as tracing=true; the stage keeps it until NAME= takes it back. Repeatable.",
+)
 infra = Group("infra", help="Provision stages in your AWS account.")
 
 
@@ -33,9 +40,17 @@ def _place_options(function: F) -> F:
 @infra.command("deploy", cls=Command)
 @_place_options
 @_sizes_option
+@_settings_option
 @change_options
 @pass_session
-def deploy(session: Session, stage: str | None, region: str | None, sizes: str | None, consent: Consent) -> None:
+def deploy(
+    session: Session,
+    stage: str | None,
+    region: str | None,
+    sizes: str | None,
+    settings: tuple[str, ...],
+    consent: Consent,
+) -> None:
     """Create a stage or bring it up to date, and make a profile for it. A repeat changes nothing.
 
     It builds the Lambda zips, bootstraps account and region for the CDK when nobody has yet, and deploys the two stacks
@@ -46,15 +61,17 @@ def deploy(session: Session, stage: str | None, region: str | None, sizes: str |
       dagy infra deploy --stage dev
       dagy infra deploy --stage prod --region eu-west-1 --dry-run
       dagy infra deploy --stage dev --sizes nano,micro,small,medium
+      dagy infra deploy --stage prod --set alarm_topic_arn=arn:aws:sns:eu-west-1:123456789012:pager
     """
     from dagy.config import write_profile
     from dagy_infra import provision
 
-    place = _sized(place_of(session, stage, region, is_new=True), sizes)
+    place = _told(place_of(session, stage, region, is_new=True), sizes, settings)
     stage, where = place.stage.name, provision.where(place)
     if consent.is_dry_run:
         changes = provision.diff(place, session.out.remark).rstrip()
         session.out.dry_run({"stage": stage, "where": where, "diff": changes}, changes)
+        _warn_of_losses(session, changes)
         return
     production = production_name(session, stage)
     consent.ask(f"Deploy stage {stage} into {where}", destroys=place.stage.is_protected, production=production)
@@ -80,8 +97,9 @@ def deploy(session: Session, stage: str | None, region: str | None, sizes: str |
 @infra.command("diff", cls=Command)
 @_place_options
 @_sizes_option
+@_settings_option
 @pass_session
-def diff(session: Session, stage: str | None, region: str | None, sizes: str | None) -> None:
+def diff(session: Session, stage: str | None, region: str | None, sizes: str | None, settings: tuple[str, ...]) -> None:
     """Show what a deploy would change.
 
     Nothing is deployed, in the words of `cdk diff`. It needs AWS credentials that may read the stage's stacks.
@@ -92,16 +110,20 @@ def diff(session: Session, stage: str | None, region: str | None, sizes: str | N
     """
     from dagy_infra import provision
 
-    place = _sized(place_of(session, stage, region), sizes)
+    place = _told(place_of(session, stage, region), sizes, settings)
     changes = provision.diff(place, session.out.remark).rstrip()
     session.out.item({"stage": place.stage.name, "diff": changes}, text=changes)
+    _warn_of_losses(session, changes)
 
 
 @infra.command("synth", cls=Command)
 @_place_options
 @click.option("--sizes", metavar="SIZES", help=f"{_SIZES_HELP}  [default: all six]")
+@_settings_option
 @pass_session
-def synth(session: Session, stage: str | None, region: str | None, sizes: str | None) -> None:
+def synth(
+    session: Session, stage: str | None, region: str | None, sizes: str | None, settings: tuple[str, ...]
+) -> None:
     """Write the CloudFormation templates and say where they are. Needs no AWS credentials.
 
     Nothing is deployed: the folder is what `cdk deploy --app` takes, or whoever reviews it.
@@ -112,9 +134,7 @@ def synth(session: Session, stage: str | None, region: str | None, sizes: str | 
     """
     from dagy_infra import provision
 
-    place = place_of(session, stage, region)
-    if sizes is not None:
-        place = _with_sizes(place, sizes)
+    place = _with_settings(_with_sizes(place_of(session, stage, region), sizes), {}, settings)
     folder = provision.synthesise(place, session.out.remark)
     session.out.item({"folder": str(folder)}, text=str(folder))
 
@@ -205,17 +225,32 @@ def destroy(session: Session, stage: str | None, region: str | None, delete_data
     session.out.item(answer, text=text)
 
 
-def _sized(place: Place, given: str | None) -> Place:
-    """With the sizes asked for, else those that the stage has, else all."""
-    from dagy_infra.provision import standing_sizes
+def _warn_of_losses(session: Session, diff: str) -> None:
+    from dagy_infra.losses import losses
 
-    if given is not None:
-        return _with_sizes(place, given)
-    standing = standing_sizes(place)
-    return place if standing is None else replace(place, stage=replace(place.stage, sizes=standing))
+    for loss in losses(diff):
+        session.out.remark(f"WARNING: a deploy would take away {loss}. Do not deploy this before you have a copy.")
 
 
-def _with_sizes(place: Place, given: str) -> Place:
+def _told(place: Place, sizes: str | None, settings: tuple[str, ...]) -> Place:
+    """With the sizes and settings asked for; what nobody names stays as the stage has it, which may be the default."""
+    from dagy_infra.provision import standing_settings, standing_sizes
+
+    if sizes is None and (standing := standing_sizes(place)) is not None:
+        place = replace(place, stage=replace(place.stage, sizes=standing))
+    is_local = place.stage.emulator is not None
+    return _with_settings(_with_sizes(place, sizes), {} if is_local else standing_settings(place), settings)
+
+
+def _with_sizes(place: Place, given: str | None) -> Place:
     from dagy_infra.stages import parse_sizes
 
-    return replace(place, stage=replace(place.stage, sizes=parse_sizes(given)))
+    return place if given is None else replace(place, stage=replace(place.stage, sizes=parse_sizes(given)))
+
+
+def _with_settings(place: Place, standing: dict[str, str], given: tuple[str, ...]) -> Place:
+    from dagy_infra.settings import parse_assignments, parse_settings
+    from dagy_infra.stages import with_settings
+
+    settings = parse_settings({**standing, **parse_assignments(given)})
+    return replace(place, stage=with_settings(place.stage, settings))

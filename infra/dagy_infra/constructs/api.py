@@ -6,14 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Aws
+from aws_cdk import Aws, Tags
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from dagy_infra.assets import Asset
+from dagy_infra.constructs.accepted import accept
 from dagy_infra.constructs.artifact_store import ArtifactStore
 from dagy_infra.constructs.control import Control
+from dagy_infra.constructs.domain import ApiDomain, Domain
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking, log_group
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.runtimes import Runtimes
@@ -37,6 +39,7 @@ class ApiProps:
     scheduling: Scheduling
     requests_per_s: int = 50
     burst: int = 100
+    domain: Domain | None = None
     emulator_endpoint_url: str | None = None
     """Where the API is found when an emulator serves it; its own host names need not resolve."""
 
@@ -59,11 +62,12 @@ class Api(Construct):
             integration_uri=self.function.arn,
             payload_format_version="2.0",
         )
-        apigateway.CfnRoute(
+        route = apigateway.CfnRoute(
             self, "Route", api_id=self.http_api.ref, route_key="$default", target=f"integrations/{integration.ref}"
         )
-        access_log = log_group(self, "AccessLog", props.settings.log_retention_days)
-        apigateway.CfnStage(
+        accept(route, "APIG4", "The application checks keys and tokens, and the role on every route, itself")
+        access_log = log_group(self, "AccessLog", props.settings)
+        stage = apigateway.CfnStage(
             self,
             "Stage",
             api_id=self.http_api.ref,
@@ -81,11 +85,15 @@ class Api(Construct):
             principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
             source_arn=f"arn:{Aws.PARTITION}:execute-api:{Aws.REGION}:{Aws.ACCOUNT_ID}:{self.http_api.ref}/*",
         )
-        self.url: Final = (
-            f"{props.emulator_endpoint_url}/_aws/execute-api/{self.http_api.ref}/$default"
-            if props.emulator_endpoint_url
-            else self.http_api.attr_api_endpoint
-        )
+        self.url: Final = self._url(props)
+        if props.domain is not None:
+            ApiDomain(self, "Domain", props.domain, stage=stage)
+        Tags.of(self).add("dagy:component", "api")
+
+    def _url(self, props: ApiProps) -> str:
+        if props.emulator_endpoint_url:
+            return f"{props.emulator_endpoint_url}/_aws/execute-api/{self.http_api.ref}/$default"
+        return f"https://{props.domain.name}" if props.domain else self.http_api.attr_api_endpoint
 
     def _function(self, props: ApiProps) -> StageFunction:
         function = StageFunction(

@@ -1,10 +1,11 @@
-"""The function that looks after runs: schedules that fire, and the reconciler."""
+"""The function that looks after runs: schedules that fire, runs that messages ask for, and the reconciler."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
+from aws_cdk import Tags
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -55,7 +56,7 @@ class Control(Construct):
             },
         )
         self.function.allow(
-            props.table.access_to("RUN#*"),
+            props.table.access_to("RUN#*", "IDEM#*"),
             props.table.reading("DEPLOYMENT#*", "FLOW#*"),
             props.table.listing(BY_STATUS),
             props.store.reading_state(),
@@ -66,3 +67,4 @@ class Control(Construct):
         )
         props.timer.may_invoke(self.function, *props.runtimes.functions.values())
         self.function.send_failures_to(props.dead_letters)
+        Tags.of(self).add("dagy:component", "control")

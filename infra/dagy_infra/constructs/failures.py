@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Tags
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from dagy_infra.assets import Asset
+from dagy_infra.constructs.accepted import accept
 from dagy_infra.constructs.artifact_store import STATE_OF_DEAD_LETTERS, STATE_OF_RUNS, ArtifactStore
 from dagy_infra.constructs.function import FunctionSettings, StageFunction
 from dagy_infra.constructs.run_table import RunTable
@@ -43,11 +44,13 @@ class Failures(Construct):
         self.dead_letters: Final = sqs.Queue(
             self,
             "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=sqs.QueueEncryption.KMS if props.settings.key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=props.settings.key,
             enforce_ssl=props.requires_tls,
             retention_period=Duration.days(14),
             removal_policy=RemovalPolicy.DESTROY,
         )
+        accept(self.dead_letters, "SQS3", "It is the dead letter queue, as an on-failure destination of Lambda")
         self.function: Final = StageFunction(
             self,
             "Failures",
@@ -70,3 +73,4 @@ class Failures(Construct):
         )
         props.runtimes.send_failures_to(self.function)
         self.function.send_failures_to(self.dead_letters)
+        Tags.of(self).add("dagy:component", "failures")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import CfnResource, RemovalPolicy, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from dagy_runtime.adapters.aws.schema import INDEXES, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, index_keys
@@ -18,6 +19,8 @@ from dagy_runtime.adapters.aws.schema import INDEXES, PARTITION_KEY, SORT_KEY, T
 class RunTableProps:
     is_protected: bool = True
     """Whether DynamoDB refuses to delete it until that is switched off by hand."""
+    key: kms.IKey | None = None
+    """What items are encrypted with, instead of a key of DynamoDB's own. Changing it encrypts them anew, in place."""
 
 
 class RunTable(Construct):
@@ -45,6 +48,16 @@ class RunTable(Construct):
             deletion_protection=props.is_protected,
             removal_policy=RemovalPolicy.RETAIN,
         )
+        if props.key is not None:
+            self._encrypt_with(props.key)
+        Tags.of(self).add("dagy:component", "table")
+
+    def _encrypt_with(self, key: kms.IKey) -> None:
+        """The CDK's own way wants to know the region when it synthesises, for replicas that are not there."""
+        resource = self.table.node.default_child
+        assert isinstance(resource, CfnResource)  # noqa: S101
+        resource.add_property_override("SSESpecification", {"SSEEnabled": True, "SSEType": "KMS"})
+        resource.add_property_override("Replicas.0.SSESpecification", {"KMSMasterKeyId": key.key_arn})
 
     def access(self) -> list[iam.PolicyStatement]:
         """To every item and every index: everything but Scan, and no administration. For code of ours only."""

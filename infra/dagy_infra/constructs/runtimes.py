@@ -14,6 +14,7 @@ from dagy.core.sizes import SHAPES, Size
 from dagy_infra.assets import Asset
 from dagy_infra.constructs.artifact_store import RUNS_PREFIX, STATE_OF_RUNS, ArtifactStore
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
+from dagy_infra.constructs.network import Network
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.timer import Timer
 
@@ -33,6 +34,8 @@ class RuntimesProps:
     timer: Timer
     """One that can start nothing but runtime functions: whoever may set it can have it send any message."""
     sizes: Sequence[Size] = tuple(Size)
+    network: Network | None = None
+    """A VPC that flows must reach. None: they reach the internet, and nothing reaches them."""
 
 
 class Runtimes(Construct):
@@ -44,7 +47,9 @@ class Runtimes(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, props: RuntimesProps) -> None:
         super().__init__(scope, construct_id)
+        self._security_groups: Final = props.network.security_groups_in(self) if props.network else ()
         self.functions: Final[Mapping[Size, StageFunction]] = {size: self._runtime(size, props) for size in props.sizes}
+        Tags.of(self).add("dagy:component", "runtime")
 
     def _runtime(self, size: Size, props: RuntimesProps) -> StageFunction:
         runtime = StageFunction(
@@ -57,6 +62,8 @@ class Runtimes(Construct):
             memory_mib=SHAPES[size].lambda_memory_mib,
             timeout_s=_TIMEOUT_S,
             storage_mib=STORAGE_MIB,
+            network=props.network,
+            security_groups=self._security_groups,
             environment={
                 "DAGY_SIZE": size.value,
                 "DAGY_TABLE": props.table.table.table_name,

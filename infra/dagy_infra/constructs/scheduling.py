@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Aws, Stack, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
+from dagy_infra.constructs.accepted import WildcardStatement
 from dagy_infra.constructs.control import Control
 from dagy_infra.constructs.function import invoking
 
@@ -39,6 +40,7 @@ class Scheduling(Construct):
         self._role.attach_inline_policy(
             iam.Policy(self, "Policy", statements=[invoking("Fire", props.control.function)])
         )
+        Tags.of(self).add("dagy:component", "scheduling")
 
     @property
     def group_name(self) -> str:
@@ -55,7 +57,8 @@ class Scheduling(Construct):
             for group in groups
         ]
         return [
-            iam.PolicyStatement(
+            WildcardStatement(
+                reason="One schedule per deployment, made and named by the API, in the stage's own group",
                 sid="ManageSchedules",
                 actions=[
                     "scheduler:CreateSchedule",

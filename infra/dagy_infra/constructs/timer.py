@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Aws, Stack, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from dagy_infra.constructs.accepted import accept
 from dagy_infra.constructs.function import StageFunction, invoking
 
 
@@ -28,6 +29,13 @@ class Timer(Construct):
         self._machine: Final = sfn.CfnStateMachine(
             self, "Machine", role_arn=self._role.role_arn, definition_string=Stack.of(self).to_json_string(_DEFINITION)
         )
+        for rule in ("SF1", "SF2"):
+            accept(
+                self._machine,
+                rule,
+                "It waits and invokes: its history, kept for 90 days, says all that a log or a trace could",
+            )
+        Tags.of(self).add("dagy:component", "timer")
 
     @property
     def arn(self) -> str:

@@ -7,7 +7,8 @@ from typing import Final
 from aws_cdk import CfnOutput, IStackSynthesizer, Stack
 from constructs import Construct
 
-from dagy_infra.constructs import ArtifactStore, ArtifactStoreProps, RunTable, RunTableProps
+from dagy_infra.constructs.platform import artifact_store, run_table
+from dagy_infra.stacks.existing import key_of
 from dagy_infra.stages import StageConfig
 
 
@@ -20,15 +21,8 @@ class DataStack(Stack):
             termination_protection=stage.is_protected,
             synthesizer=synthesizer,
         )
-        self.store: Final = ArtifactStore(
-            self,
-            "ArtifactStore",
-            ArtifactStoreProps(
-                stage=stage.name,
-                run_retention_days=stage.run_retention_days,
-                requires_tls=stage.emulator is None,
-            ),
-        )
-        self.runs: Final = RunTable(self, "RunTable", RunTableProps(is_protected=stage.is_protected))
+        key = key_of(self, stage)
+        self.store: Final = artifact_store(self, stage, key)
+        self.table: Final = run_table(self, stage, key)
         CfnOutput(self, "Bucket", value=self.store.bucket.bucket_name)
-        CfnOutput(self, "Table", value=self.runs.table.table_name)
+        CfnOutput(self, "Table", value=self.table.table.table_name)

@@ -1,0 +1,62 @@
+"""Where the runtimes are, when flows must reach what only a VPC has. Nothing else of a stage is ever in one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from dagy_infra.constructs.accepted import WildcardStatement
+
+_INTERFACES: Final = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Subnets of a VPC, private ones unless told otherwise: a function has no address that the internet answers to.
+
+    The runtimes call DynamoDB, S3, Lambda and Step Functions. The first two have gateway endpoints, which cost nothing;
+    for the others the subnets need a way out (a NAT gateway) or interface endpoints, both billed by the hour.
+    """
+
+    vpc: ec2.IVpc
+    subnets: ec2.SubnetSelection | None = None
+    security_groups: Sequence[ec2.ISecurityGroup] = ()
+    """None: one is made for all runtimes, that lets everything out and nothing in."""
+
+    def security_groups_in(self, scope: Construct) -> Sequence[ec2.ISecurityGroup]:
+        if self.security_groups:
+            return self.security_groups
+        return [ec2.SecurityGroup(scope, "SecurityGroup", vpc=self.vpc, description="Runtimes of Dagy")]
+
+
+def attaching() -> WildcardStatement:
+    """For the role of a function in a VPC. Lambda asks for it before it makes the function."""
+    return WildcardStatement(
+        reason="Lambda makes the interfaces with the function's role, and EC2 cannot name what does not exist yet",
+        sid="AttachToNetwork",
+        actions=list(_INTERFACES),
+        resources=["*"],
+    )
+
+
+def not_attaching(function_arn: str) -> iam.PolicyStatement:
+    """Takes it away from the function's code, which is a stranger's: only Lambda itself keeps it."""
+    return iam.PolicyStatement(
+        sid="CodeAttachesNothing",
+        effect=iam.Effect.DENY,
+        actions=list(_INTERFACES),
+        resources=["*"],
+        conditions={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
+    )
