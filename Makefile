@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test check unit e2e format clean
+.PHONY: help setup chromium demo test check unit e2e format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,10 +12,13 @@ help: ## Show this list
 setup: ## Make .venv and node_modules (the other targets do it by themselves)
 	@tools/setup.sh
 
+chromium: ## Have a Chromium here, for the tests that sign in with one (they are skipped without)
+	@tools/chromium.sh
+
 demo: setup ## Provision a stage on the local cloud, deploy a scheduled flow, run it, show what happened
 	@tools/demo.sh
 
-test: setup check unit e2e ## Everything: linters, types, layers, unit tests, end-to-end tests
+test: setup chromium check unit e2e ## Everything: linters, types, layers, unit tests, end-to-end tests
 
 check: setup ## Formatter, linter, types, layers
 	ruff format --check .

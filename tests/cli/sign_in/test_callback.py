@@ -311,12 +311,6 @@ def test_no_token_breaks_it(token: str) -> None:
 # --- the whole of it, without the command -------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SignInServer]:
-    with SignInServer() as server:
-        yield server
-
-
 @dataclass
 class Told:
     """What a sign-in said on its way, and what it had kept."""
