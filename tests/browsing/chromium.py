@@ -17,11 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import urllib3
 
@@ -65,6 +65,10 @@ def is_here() -> bool:
     return shutil.which("chromium") is not None and shutil.which("chromedriver") is not None
 
 
+class WebDriverError(Exception):
+    """What chromedriver could not do, in its own words."""
+
+
 class Browser:
     """One session of a Chromium that nobody has used before."""
 
@@ -88,6 +92,17 @@ class Browser:
     def run(self, script: str) -> Any:
         return self.do("execute/sync", script=script, args=[])
 
+    def wait_for(self, condition: str) -> None:
+        """Until it holds on whatever page there is by then: a click may return before the next page is there."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            with contextlib.suppress(WebDriverError):  # the page went away while it was asked
+                if self.run(f"return Boolean({condition})"):
+                    return
+            if time.monotonic() > deadline:
+                raise TimeoutError(condition)
+            time.sleep(0.02)
+
     def close(self) -> None:
         self._call("DELETE", self._session)
 
@@ -98,7 +113,7 @@ class Browser:
         )
         value = json.loads(answer.data)["value"]
         if answer.status != 200:
-            raise RuntimeError(f"{method} {path}: {value['error']}: {value['message']}")
+            raise WebDriverError(f"{method} {path}: {value['error']}: {value['message']}")
         return value
 
 
@@ -128,10 +143,9 @@ def sign_in(browser: Browser, url: str, deeds: Deeds) -> Seen:
         browser.do(f"{browser.element('[name=email]')}/value", text=deeds.email)
         browser.do(f"{browser.element('[name=password]')}/value", text=password)
         button = deeds.button if number >= len(deeds.passwords) else "sign-in"
+        browser.run("window.isOld = true")
         browser.do(f"{browser.element('#' + button)}/click")
-    deadline = time.monotonic() + PATIENCE_S
-    while urlsplit(browser.get("url")).path == "/sign-in" and time.monotonic() < deadline:
-        time.sleep(0.02)
+        browser.wait_for("!window.isOld && document.readyState === 'complete'")
     seen = Seen(
         url=browser.get("url"),
         title=browser.get("title"),
@@ -179,4 +193,8 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except Exception:
+        Path(os.environ["BROWSING"]).with_suffix(".failed").write_text(traceback.format_exc())
+        raise

@@ -48,6 +48,8 @@ def login(tmp_path: Path) -> Iterator[Login]:
         done = subprocess.run([DAGY, "login"], capture_output=True, text=True, timeout=150, env=environ)
         deadline = time.monotonic() + 60
         while not task.with_suffix(".seen").exists():  # the browser goes on when the command has ended
+            if task.with_suffix(".failed").exists():
+                pytest.fail(task.with_suffix(".failed").read_text())
             assert time.monotonic() < deadline, f"Chromium saw nothing:\n{done.stderr}"
             time.sleep(0.02)
         return done, Seen(**json.loads(task.with_suffix(".seen").read_text()))
