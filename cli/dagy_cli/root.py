@@ -20,6 +20,7 @@ SECTIONS = {
         "build": Lazy("dagy_cli.commands.build:build", "Build a deployment artifact (zip) from a flow."),
         "deploy": Lazy("dagy_cli.commands.deploy:deploy", "Deploy a flow: build, upload, register, schedule."),
         "run": Lazy("dagy_cli.commands.run:run", "Run a flow here, or a deployment remotely."),
+        "dev": Lazy("dagy_cli.commands.dev:dev", "Run a flow here, again whenever a file of it changes."),
         "logs": Lazy("dagy_cli.commands.logs:logs", "Show the logs of a run."),
     },
     "What is there": {

@@ -51,7 +51,7 @@ class Screen:
             yield
         finally:
             self._closed.set()
-            self._stop()
+            self._stop(end="\n")
             thread.join()
 
     @contextmanager
@@ -93,14 +93,16 @@ class Screen:
                 if self._is_on and (not self._is_drawn or self._clock() - self._drawn_at_s >= EVERY_S):
                     self._draw()
 
-    def _stop(self) -> None:
+    def _stop(self, end: str = "") -> None:
+        """`end` is written after what has none."""
         with self._lock:
             self._erase()
             self._is_on = False
             for stream, held in self._held.items():
-                with suppress(OSError, ValueError):
-                    stream.write("".join(held))
-                    stream.flush()
+                if any(held):
+                    with suppress(OSError, ValueError):
+                        stream.write("".join([*held, end]))
+                        stream.flush()
             self._held.clear()
 
     def _draw(self) -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -62,6 +63,25 @@ def follow(source: Path, project: Project, files: Iterable[Path]) -> Collection:
             collection.is_wide |= found.root != project.roots[0]
             queue.extend(found.files)
     return collection
+
+
+def files_by_text(source: Path, project: Project) -> set[Path]:
+    """The files a flow consists of, as far as text tells, read as they stand: one that is no Python is among them, and
+    what it imports is not. One that is gone is there as well, should it come back.
+    """
+    found: set[Path] = set()
+    queue = deque([source, *_packages_above(source, project)])
+    while queue:
+        file = queue.popleft()
+        if file in found:
+            continue
+        found.add(file)
+        collection = Collection(project)
+        with suppress(InvalidFlow, OSError):
+            collection.sources[file] = file.read_bytes()
+            for local in _imported(file, collection):
+                queue.extend(local.files)
+    return found
 
 
 def used_by(file: Path, imports: Iterable[Import], values: Iterable[Any], project: Project) -> Iterator[Found]:

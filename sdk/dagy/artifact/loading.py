@@ -29,7 +29,7 @@ def load_target(target: str) -> AnyFlow:
     Raises: InvalidInput (of a ValueError), FlowFileNotFound, FlowNotInFile, ModuleUnloadable; InvalidFlow when the
     module defines a task or flow wrongly.
     """
-    path_text, name = _split(target)
+    path_text, name = split_target(target)
     path = Path(path_text).expanduser()
     if not path.is_file():
         raise FlowFileNotFound(path_text)
@@ -53,7 +53,7 @@ def load_extracted(folder: Path, metadata: Metadata) -> AnyFlow:
     return _find(module, metadata.function, shown=metadata.source)
 
 
-def _split(target: str) -> tuple[str, str | None]:
+def split_target(target: str) -> tuple[str, str | None]:
     path, colon, name = target.rpartition(":")
     if not colon and target.endswith(".py"):
         return target, None
