@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
+import re
 import traceback
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from dagy.core.errors import APIError, DagyError
+from dagy.core.names import did_you_mean
 from dagy.local.paths import local_dir
 from dagy_cli.exit_codes import ExitCode, exit_code_of
 from dagy_cli.settings import Settings
@@ -64,13 +65,15 @@ def _state_hint(error: OSError) -> str | None:
 
 
 def _usage_message(error: click.UsageError) -> str:
-    """click's own words, but for mistyped options, where its versions differ."""
-    if not isinstance(error, click.NoSuchOption):
-        return error.format_message()
-    known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts] if error.ctx else []
-    close = difflib.get_close_matches(error.option_name, known, n=1)
-    meant = f" Did you mean '{close[0]}'?" if close else ""
-    return f"No such option '{error.option_name}'.{meant}"
+    """click's own words, but for mistyped options, where its versions differ; and what was meant."""
+    if isinstance(error, click.NoSuchOption):
+        known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts] if error.ctx else []
+        return f"No such option '{error.option_name}'.{did_you_mean(error.option_name, known)}"
+    message = error.format_message()
+    kind = error.param.type if isinstance(error, click.BadParameter) and error.param is not None else None
+    if isinstance(kind, click.Choice) and (typed := re.match(r"'(.*)' is not one of", error.message)):
+        return message + did_you_mean(typed[1], map(str, kind.choices))
+    return message
 
 
 def _body(code: str, message: str, hint: str | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dagy.core.names import did_you_mean
 from dagy_cli.settings import WithGlobalOptions
 
 if TYPE_CHECKING:
@@ -64,12 +64,8 @@ class Group(WithGlobalOptions, click.Group):
         if command is None:
             if ctx.resilient_parsing:  # shell completion: whatever is there is unfinished
                 return None, None, args
-            ctx.fail(f"No such command '{name}'.{self._did_you_mean(ctx, name)}")
+            ctx.fail(f"No such command '{name}'.{did_you_mean(name, self.list_commands(ctx))}")
         return name, command, args[1:]
-
-    def _did_you_mean(self, ctx: click.Context, name: str) -> str:
-        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-        return f" Did you mean '{close[0]}'?" if close else ""
 
 
 class LazyGroup(Group):

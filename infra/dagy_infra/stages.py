@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeVar
 
 from dagy.core.errors import InvalidInput
-from dagy.core.names import checked_name
+from dagy.core.names import checked_name, did_you_mean
 from dagy.core.sizes import Size
 from dagy_infra.settings import Settings
 
@@ -114,7 +114,11 @@ def parse_sizes(text: str) -> tuple[Size, ...]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     unknown = [word for word in words if word not in Size._value2member_map_]
     if unknown or not words:
-        what = f"Unknown size '{unknown[0]}'" if unknown else "A stage needs at least one size"
+        what = (
+            f"Unknown size '{unknown[0]}'.{did_you_mean(unknown[0], Size)}"
+            if unknown
+            else "A stage needs at least one size"
+        )
         raise InvalidInput(what, f"Give some of: {','.join(Size)}")
     return tuple(size for size in Size if size.value in words)
 

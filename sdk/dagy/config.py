@@ -22,6 +22,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dagy.core.errors import Conflict, InvalidInput, NotFound
+from dagy.core.names import did_you_mean
 from dagy.credentials import forget_api_key, save_api_key
 from dagy.local.paths import local_dir
 from dagy.private_files import locked, read_private, write_private
@@ -244,7 +245,8 @@ def _is_host(text: str) -> bool:
 
 def _unknown(name: str, profiles: Iterable[str]) -> NotFound:
     known = ", ".join(sorted(profiles)) or "none yet"
-    return NotFound("profile", name, f"Profiles: {known}. Make one with: dagy config")
+    meant = did_you_mean(name, profiles)
+    return NotFound("profile", name, f"{meant} Profiles: {known}. Make one with: dagy config".lstrip())
 
 
 @contextmanager

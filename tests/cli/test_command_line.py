@@ -279,3 +279,39 @@ def test_the_rules_of_formatting_and_the_variables_are_told(dagy: Any) -> None:
     assert {rule["subject"] for rule in rules} == {"Formats", "Errors", "Terminals", "Colours", "Questions"}
     assert "CLICOLOR_FORCE" in dagy("help", "formatting").stdout
     assert variables >= {"NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "DAGY_PROFILE"}
+
+
+@pytest.mark.parametrize(
+    "words, code, meant",
+    [
+        pytest.param(["runs", "list", "--format", "jsn"], 2, "Did you mean 'json'?", id="a format"),
+        pytest.param(["runs", "list", "--status", "suceeded"], 2, "Did you mean", id="a status"),
+        pytest.param(["completion", "bsh"], 2, "Did you mean 'bash'?", id="a shell"),
+        pytest.param(["run", "etl", "--execution-mode", "smal"], 2, "Did you mean 'small'?", id="a size"),
+        pytest.param(
+            ["deploy", "x.py", "--execution-mode", "isolated"], 2, "Did you mean 'task-isolated'?", id="an isolation"
+        ),
+        pytest.param(["deploy", "x.py", "--status", "active"], 2, "Did you mean 'ACTIVE'?", id="a deployment's status"),
+        pytest.param(["deploy", "x.py", "--default-executor", "lamda"], 2, "Did you mean 'lambda'?", id="an executor"),
+        pytest.param(
+            ["config", "set", "dev", "--table-format", "gihub"], 2, "Did you mean 'github'?", id="a table format"
+        ),
+        pytest.param(["infra", "synth", "--sizes", "nano,mirco"], 2, "Did you mean 'micro'?", id="one of the sizes"),
+        pytest.param(["config", "show", "--profile", "prd"], 5, "Did you mean 'prod'?", id="a profile"),
+        pytest.param(["config", "use", "stagin"], 5, "Did you mean 'staging'?", id="a profile to use"),
+        pytest.param(["runs", "list", "--format", "qqq"], 2, "'qqq' is not one of", id="nothing that is near"),
+    ],
+)
+def test_of_a_mistyped_value_the_near_one_is_named(dagy: Any, words: list[str], code: int, meant: str) -> None:
+    dagy("config", "set", "staging", "--api-url", "http://127.0.0.1:9")
+    dagy("config", "set", "prod", "--api-url", "http://127.0.0.1:9")
+
+    assert meant in dagy(*words, expect=code).stderr
+
+
+def test_of_a_mistyped_flow_or_deployment_the_near_one_is_named(dagy: Any, stage: Any, project: Any) -> None:
+    dagy("deploy", f"{project()}:etl", "--deployment", "nightly")
+
+    for words in (["run", "nigthly"], ["deployments", "show", "nightyl"], ["deployments", "pause", "nightl"]):
+        assert "Did you mean nightly?" in dagy(*words, expect=5).stderr, words
+    assert "Did you mean etl?" in dagy("flows", "show", "elt", expect=5).stderr

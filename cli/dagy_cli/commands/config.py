@@ -177,7 +177,9 @@ def _known_format(name: str) -> str:
     from tabulate import tabulate_formats
 
     from dagy.core.errors import InvalidInput
+    from dagy.core.names import did_you_mean
 
     if name not in tabulate_formats:
-        raise InvalidInput(f"Unknown table format '{name}'", f"One of {', '.join(tabulate_formats)}.")
+        meant = did_you_mean(name, tabulate_formats)
+        raise InvalidInput(f"Unknown table format '{name}'.{meant}", f"One of {', '.join(tabulate_formats)}.")
     return name

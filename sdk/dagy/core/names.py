@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from dagy.core.errors import InvalidInput
@@ -36,6 +37,15 @@ def checked_name(kind: str, value: str) -> str:
     if not re.fullmatch(pattern, value) or ".." in value:
         raise InvalidInput(f"Invalid {kind} {value!r}", f"A {kind} is made of {rule}.")
     return value
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'small'?`, to be put behind a sentence; nothing when no known word is near, in whatever case."""
+    import difflib  # a lazy door: for those who mistype
+
+    words = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word.lower(), words, n=1)
+    return f" Did you mean '{words[close[0]]}'?" if close else ""
 
 
 def is_reserved_key(key: str) -> bool:

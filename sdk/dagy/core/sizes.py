@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, Mapping
 
 from dagy.core.errors import InvalidInput
+from dagy.core.names import did_you_mean
 
 
 class Size(str, Enum):
@@ -92,5 +93,8 @@ def parse_execution_modes(words: tuple[str, ...]) -> ExecutionMode:
             isolation = Isolation(word)
         else:
             sizes, isolations = ", ".join(Size), ", ".join(Isolation)
-            raise InvalidInput(f"Unknown execution mode '{word}'", f"A size ({sizes}) or an isolation ({isolations}).")
+            meant = did_you_mean(word, [*Size, *Isolation])
+            raise InvalidInput(
+                f"Unknown execution mode '{word}'.{meant}", f"A size ({sizes}) or an isolation ({isolations})."
+            )
     return ExecutionMode(size, isolation)

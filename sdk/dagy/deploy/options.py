@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dagy.core.errors import InvalidInput, InvalidSchedule
-from dagy.core.names import RESERVED_PREFIXES, checked_name, is_reserved_key
+from dagy.core.names import RESERVED_PREFIXES, checked_name, did_you_mean, is_reserved_key
 from dagy.core.sizes import ExecutionMode, Executor
 from dagy.schedules import checked_timezone, parse_schedule
 
@@ -94,9 +94,11 @@ def check(options: DeployOptions, *, now: float) -> None:
     if options.prefix:
         _check_prefix(options.prefix)
     if options.status is not None and options.status not in STATUSES:
-        raise InvalidInput(f"Unknown status '{options.status}'", f"One of {', '.join(STATUSES)}.")
+        meant = did_you_mean(options.status, STATUSES)
+        raise InvalidInput(f"Unknown status '{options.status}'.{meant}", f"One of {', '.join(STATUSES)}.")
     if options.default_executor is not None and options.default_executor not in list(Executor):
-        raise InvalidInput(f"Unknown executor '{options.default_executor}'", f"One of {', '.join(Executor)}.")
+        meant = did_you_mean(options.default_executor, Executor)
+        raise InvalidInput(f"Unknown executor '{options.default_executor}'.{meant}", f"One of {', '.join(Executor)}.")
     _check_tags(options.tags or {})
     match options.schedule:
         case Replace(expression=None, timezone=str(timezone)):
