@@ -90,6 +90,11 @@ def cdk(*, work_dir: Path, report: Report, environ: Mapping[str, str] = os.envir
     return Cdk(_find_script() or _install_script(env, report), env, work_dir)
 
 
+def is_installed() -> bool:
+    """Whether the pinned CLI is there already."""
+    return _find_script() is not None
+
+
 def app_command() -> list[str]:
     """What the CDK calls to synthesise, with the Python this runs on."""
     return [sys.executable, "-m", "dagy_infra.app"]

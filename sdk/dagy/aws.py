@@ -48,15 +48,17 @@ class Aws:
     def is_on_this_machine(self) -> bool:
         return self.endpoint_url is not None and is_loopback(urlsplit(self.endpoint_url).hostname)
 
-    def client(self, service: str) -> Any:
-        """A boto3 client that gives up after seconds, not minutes. Nothing is asked of AWS yet."""
+    def client(self, service: str, *, longest_s: float | None = None) -> Any:
+        """A boto3 client that gives up after seconds, not minutes; with `longest_s`, after those, and at the first
+        failure. Nothing is asked of AWS yet.
+        """
         import boto3  # a lazy door: 200 ms that most commands need not pay
         from botocore.config import Config  # a lazy door: see above
 
         config = Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 3},
+            connect_timeout=longest_s or 5,
+            read_timeout=longest_s or 60,
+            retries={"mode": "standard", "max_attempts": 1 if longest_s else 3},
             # An emulator's host has no names below it for virtual-hosted buckets.
             s3={"addressing_style": "path"} if self.endpoint_url else None,
         )

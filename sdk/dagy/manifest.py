@@ -58,10 +58,13 @@ def parse_manifest(text: str) -> Manifest:
     return manifest
 
 
-def read_manifest(stage: str, aws: Aws) -> Manifest:
-    """Raises: NotFound when the stage is not provisioned there, and what `dagy.aws.translated` raises."""
+def read_manifest(stage: str, aws: Aws, *, longest_s: float | None = None) -> Manifest:
+    """With `longest_s`, it does not wait longer for AWS.
+
+    Raises: NotFound when the stage is not provisioned there, and what `dagy.aws.translated` raises.
+    """
     checked_name("stage", stage)
-    ssm = aws.client("ssm")
+    ssm = aws.client("ssm", longest_s=longest_s)
     with translated(f"reading the manifest of stage {stage}"):
         try:
             answer = ssm.get_parameter(Name=parameter_name(stage))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dagy_cli.exit_codes import ExitCode
 from dagy_cli.root import SECTIONS
 
-NAMES = [name for section in SECTIONS.values() for name in section if name not in ("infra", "local", "dev")]
+NAMES = [name for section in SECTIONS.values() for name in section if name not in ("infra", "local", "dev", "doctor")]
 VERBS = [
     "list",
     "show",
