@@ -41,6 +41,7 @@ EXAMPLES: list[e.DagyError] = [
     e.TaskTimeoutError(60.0),
     e.ArtifactSerializationError("A lock cannot be stored"),
     e.LocalRecordsError("The disk is full"),
+    e.LoginFailed("Login cancelled by user.", "Try again: dagy login"),
 ]
 
 
