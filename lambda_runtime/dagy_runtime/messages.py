@@ -27,6 +27,20 @@ class AdvanceRun(Struct, frozen=True):
     parked_as: str | None = None
 
 
+class RunTask(Struct, frozen=True):
+    """To a runtime function: this task is ready, run it. A repeat finds it taken, or done."""
+
+    run_id: str
+    task_run_id: str
+
+
+class ReleaseTasks(Struct, frozen=True):
+    """To a runtime function: send these ready tasks on their way, so that whoever released them need not alone."""
+
+    run_id: str
+    task_run_ids: tuple[str, ...]
+
+
 class FireSchedule(Struct, frozen=True):
     """To the control function, from EventBridge Scheduler: this deployment's nominal time has come.
 
@@ -54,10 +68,12 @@ class Reconcile(Struct, frozen=True):
     """To the control function: look for open runs that nobody advances, and send them on their way again."""
 
 
-Message = Union[AdvanceRun, FireSchedule, StartRun, Reconcile]
+Message = Union[AdvanceRun, RunTask, ReleaseTasks, FireSchedule, StartRun, Reconcile]
 
 _KINDS: Final[Mapping[str, type]] = {
     "advance-run": AdvanceRun,
+    "run-task": RunTask,
+    "release-tasks": ReleaseTasks,
     "fire-schedule": FireSchedule,
     "start-run": StartRun,
     "reconcile": Reconcile,

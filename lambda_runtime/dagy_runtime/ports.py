@@ -17,6 +17,7 @@ from dagy.core.offer import MAX_ARTIFACT_BYTES
 from dagy.core.sizes import Size
 from dagy.core.states import Status
 from dagy_runtime.messages import Message
+from dagy_runtime.plan import Plan
 from dagy_runtime.values import (
     ApiKey,
     ArtifactRef,
@@ -152,6 +153,8 @@ class TaskOutcome(Struct, frozen=True):
     duration_s: float | None = None
     cpu_s: float | None = None
     peak_mib: float | None = None
+    not_before: float | None = None  # PENDING only: when it may start again
+    flow_attempt: int = 1
 
 
 class RunStore(Protocol):
@@ -197,9 +200,11 @@ class RunStore(Protocol):
         ended_at: str,
         problem: Problem | None = None,
         result: ResultRef | None = None,
+        is_whoevers: bool = False,
     ) -> Run | None:
         """End it, for ever. `owner` None means nobody advances it: it must be PENDING, or its lease must have
-        run out or been released (`ended_at` is compared with it). Open tasks of it become CANCELLED.
+        run out or been released (`ended_at` is compared with it); with `is_whoevers` the lease does not matter.
+        Open tasks of it become CANCELLED.
 
         A repeat with the same owner, status and time is accepted again. Should it crash before all open tasks are
         cancelled, a repeat does the rest, and so does whoever tries to claim, cancel or end the run next.
@@ -232,6 +237,37 @@ class RunStore(Protocol):
         """The task as it stands after. The first accepted outcome stays: when the task is final already, or
         runs under another attempt id, nothing changes, and what is returned says so.
         """
+
+    def set_planned(self, run_id: str) -> None:
+        """Every task of the run is in the store, and `plan` may be relied on."""
+
+    def plan(self, run_id: str) -> Plan:
+        """The tasks as they were put: all of them once the run is planned. Then it never changes any more."""
+
+    def claim_task(
+        self,
+        run_id: str,
+        task_run_id: str,
+        *,
+        attempt: int,
+        attempt_id: str,
+        flow_attempt: int,
+        started_at: str,
+        now: float,
+        lease_s: float,
+    ) -> TaskRun:
+        """Make it RUNNING this attempt until `now + lease_s`, if it waits and may start now, or if the lease of the
+        attempt that ran it has run out. An attempt that has ended does not start again. A repeat with the same
+        attempt id has won again.
+
+        Returns the task as it stands after; it is ours when it is RUNNING with our attempt id. Raises: NotFound.
+        """
+
+    def renew_task(self, run_id: str, task_run_id: str, *, attempt_id: str, now: float, lease_s: float) -> bool:
+        """Whether it still runs this attempt, whose lease now ends at `now + lease_s`. If not, stop."""
+
+    def arrive(self, run_id: str, node: str, member: int) -> int:
+        """How many have arrived at this node of a join, this one included. A repeat changes nothing."""
 
     def settle_tasks(
         self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str

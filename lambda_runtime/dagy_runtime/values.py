@@ -135,6 +135,7 @@ class Run(Struct, frozen=True):
     problem: Problem | None = None
     result: ResultRef | None = None
     hops: int = 0  # invocations used so far
+    is_planned: bool = False  # all its tasks are in the store
 
 
 class TaskRun(Struct, frozen=True):
@@ -155,6 +156,10 @@ class TaskRun(Struct, frozen=True):
     peak_mib: float | None = None
     problem: Problem | None = None
     result: ResultRef | None = None
+    # Of runs whose tasks are isolated; times are seconds since the epoch, by the clock port.
+    lease_until: float | None = None  # how long the attempt that runs is its owner's alone
+    not_before: float | None = None  # a waiting task starts no sooner
+    flow_attempt: int = 1  # which of the flow's own retries the task has come to
 
 
 class Lease(Struct, frozen=True):

@@ -84,6 +84,13 @@ def may_start(task: TaskRun, *, attempt: int, attempt_id: str) -> bool:
     return task.status is Status.RUNNING and (task.attempt_id == attempt_id or attempt >= task.attempt)
 
 
+def may_be_claimed(task: TaskRun, *, attempt_id: str, now: float) -> bool:
+    if task.status is Status.PENDING:
+        return task.attempt_id != attempt_id and (task.not_before is None or task.not_before <= now)
+    is_lost = task.lease_until is not None and task.lease_until <= now
+    return task.status is Status.RUNNING and task.attempt_id != attempt_id and is_lost
+
+
 def started(task: TaskRun, *, attempt: int, attempt_id: str, started_at: str) -> TaskRun:
     return TaskRun(
         run_id=task.run_id,
@@ -118,7 +125,15 @@ def finished(task: TaskRun, outcome: TaskOutcome) -> TaskRun:
         peak_mib=outcome.peak_mib,
         problem=outcome.problem,
         result=outcome.result,
+        lease_until=None,
+        not_before=outcome.not_before,
+        flow_attempt=outcome.flow_attempt,
     )
+
+
+def planned(task: TaskRun) -> TaskRun:
+    """As it was before anything happened to it."""
+    return TaskRun(task.run_id, task.id, task.task_name, Status.PENDING, task.position, tuple(task.depends_on))
 
 
 def settleable(status: Status) -> frozenset[Status]:

@@ -31,6 +31,8 @@ def encoded(value: Any) -> dict[str, Any]:
         return {"M": to_wire(value)}
     if isinstance(value, (list, tuple)):
         return {"L": [encoded(one) for one in value]}
+    if isinstance(value, (set, frozenset)):
+        return {"NS": [repr(int(one)) for one in sorted(value)]}
     raise TypeError(f"{type(value).__name__} is not stored in items")
 
 
@@ -39,6 +41,8 @@ def decoded(attribute: Mapping[str, Any]) -> Any:
     [(kind, value)] = attribute.items()
     if kind == "N":
         return int(value) if value.lstrip("-").isdigit() else float(value)
+    if kind == "NS":
+        return {int(one) for one in value}
     if kind == "M":
         return from_wire(value)
     if kind == "L":

@@ -53,6 +53,7 @@ class RunItems:
             "problem": self.of_problem(run.problem, run_id=run.id),
             "result": of_result(run.result),
             "hops": run.hops,
+            "is_planned": run.is_planned or None,
             **schema.run_index(
                 run.id,
                 created_at=run.created_at,
@@ -85,6 +86,7 @@ class RunItems:
             problem=self._problem(item),
             result=_result(item),
             hops=item["hops"],
+            is_planned=item.get("is_planned", False),
         )
 
     def of_task_state(self, task: TaskRun) -> Item:
@@ -100,6 +102,9 @@ class RunItems:
             "peak_mib": task.peak_mib,
             "problem": self.of_problem(task.problem, run_id=task.run_id),
             "result": of_result(task.result),
+            "lease_until": task.lease_until,
+            "not_before": task.not_before,
+            "flow_attempt": task.flow_attempt if task.flow_attempt > 1 else None,
         }
 
     def task(self, planned: TaskRun, state: Item | None) -> TaskRun:
@@ -118,6 +123,9 @@ class RunItems:
             peak_mib=_float(state.get("peak_mib")),
             problem=self._problem(state),
             result=_result(state),
+            lease_until=_float(state.get("lease_until")),
+            not_before=_float(state.get("not_before")),
+            flow_attempt=int(state.get("flow_attempt", 1)),
         )
 
     def of_task_list(self, run_id: str, tasks: list[TaskRun]) -> Item:

@@ -15,7 +15,7 @@ import heapq
 import uuid
 from collections.abc import Callable, Container, Iterator
 from itertools import takewhile
-from typing import Final
+from typing import Any, Final
 
 from dagy.core.errors import Unavailable
 from dagy.core.states import Status
@@ -132,6 +132,7 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
         ended_at: str,
         problem: Problem | None = None,
         result: ResultRef | None = None,
+        is_whoevers: bool = False,
     ) -> Run | None:
         """A repeat with the same owner, status and time is the same end."""
         token = f"{owner or ''}|{status}|{ended_at}"
@@ -145,8 +146,10 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
         }
         change, values = setting(end)
         sources = {f":from{number}": source for number, source in enumerate(sorted(rules.checked_end(status)))}
-        is_ours = "#owner = :owner" if owner else "attribute_not_exists(#owner) OR #until <= :ended"
-        fence = {":owner": owner} if owner else {":ended": to_epoch(ended_at)}
+        is_ours: str | None = "#owner = :owner" if owner else "attribute_not_exists(#owner) OR #until <= :ended"
+        fence: dict[str, Any] = {":owner": owner} if owner else {":ended": to_epoch(ended_at)}
+        if is_whoevers:
+            is_ours, fence = None, {}
         refused = self._table.transact(
             [
                 Update(schema.run_key(run_id), change, f"#status IN ({', '.join(sources)})", {**values, **sources}),
@@ -163,6 +166,9 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
             return None
         run = self._with_no_task_open(self._run_items.run(run_item))
         return None if refused and run_item.get("ended_by") != token else run
+
+    def set_planned(self, run_id: str) -> None:
+        self._table.update(schema.run_key(run_id), "SET #is_planned = :true", values={":true": True})
 
     def request_cancel(self, run_id: str) -> Run | None:
         run = self.get_run(run_id)

@@ -14,6 +14,7 @@ that the stacks can read it.
 | task list         | `RUN#<id>`          | `TASKS#<n>`    |                                                   |
 | event             | `RUN#<id>`          | `EVENT#<ulid>` |                                                   |
 | task run          | `RUN#<id>#<shard>`  | `TASK#<id>`    |                                                   |
+| node of a join    | `RUN#<id>#<shard>`  | `JOIN#<node>`  |                                                   |
 | idempotency key   | `IDEM#<sha256>`     | `META`         | (goes by TTL)                                     |
 | kept answer       | `IDEM#<sha256>`     | `ANSWER`       | (goes by TTL)                                     |
 | draft             | `DRAFT#<id>`        | `META`         | gsi4 `DRAFTS`: time#id                            |
@@ -110,6 +111,10 @@ def task_list_key(run_id: str, number: int) -> Key:
 
 def task_key(run_id: str, task_run_id: str) -> Key:
     return Key(f"RUN#{run_id}#{zlib.crc32(task_run_id.encode()) % TASK_SHARDS:02d}", f"TASK#{task_run_id}")
+
+
+def join_key(run_id: str, node: str) -> Key:
+    return Key(f"RUN#{run_id}#{zlib.crc32(node.encode()) % TASK_SHARDS:02d}", f"JOIN#{node}")
 
 
 def event_key(run_id: str, event_id: str) -> Key:

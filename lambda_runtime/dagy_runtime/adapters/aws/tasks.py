@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from dagy.core.errors import NotFound
 from dagy.core.states import Status
 from dagy_runtime.adapters import rules
@@ -18,6 +20,7 @@ from dagy_runtime.adapters.aws import schema
 from dagy_runtime.adapters.aws.run_items import RunItems
 from dagy_runtime.adapters.aws.table import TRANSACTION_LIMIT, Refused, Table, Update, setting
 from dagy_runtime.adapters.cursors import decode_cursor, encode_cursor, list_id
+from dagy_runtime.plan import Plan
 from dagy_runtime.ports import TaskOutcome
 from dagy_runtime.values import Page, TaskRun
 
@@ -30,6 +33,7 @@ class _Plan:
 
     tasks: dict[str, TaskRun] = field(default_factory=dict)
     items: int = 0
+    graph: Plan | None = None
 
 
 class DynamoTasks:
@@ -47,7 +51,7 @@ class DynamoTasks:
                 return
             chunk = new[: schema.TASKS_PER_LIST_ITEM]
             for task in chunk:
-                if task != _planned(task):
+                if task != rules.planned(task):
                     self._put_state(task)
             # Refused: somebody else added to the list meanwhile, perhaps these. Look again.
             self._table.put(
@@ -104,6 +108,57 @@ class DynamoTasks:
             values={**values, ":running": Status.RUNNING, ":attempt_id": attempt_id},
         )
         return self._items.task(planned, written.found if isinstance(written, Refused) else written)
+
+    def plan(self, run_id: str) -> Plan:
+        known = self._plan(run_id)
+        if known.graph is None or len(known.graph.tasks) != len(known.tasks):
+            known.graph = Plan(sorted(known.tasks.values(), key=_order))
+        return known.graph
+
+    def claim_task(
+        self,
+        run_id: str,
+        task_run_id: str,
+        *,
+        attempt: int,
+        attempt_id: str,
+        flow_attempt: int,
+        started_at: str,
+        now: float,
+        lease_s: float,
+    ) -> TaskRun:
+        planned = self._planned_task(run_id, task_run_id)
+        if planned is None:
+            raise NotFound("task run", f"{run_id}/{task_run_id}")
+        started = rules.started(planned, attempt=attempt, attempt_id=attempt_id, started_at=started_at)
+        claimed = replace(started, lease_until=now + lease_s, flow_attempt=flow_attempt)
+        change, values = setting(self._items.of_task_state(claimed))
+        written = self._table.update(
+            schema.task_key(run_id, task_run_id),
+            change,
+            when="attribute_not_exists(#pk)"
+            " OR (#status = :pending AND (attribute_not_exists(#attempt_id) OR #attempt_id <> :attempt_id)"
+            " AND (attribute_not_exists(#not_before) OR #not_before <= :now))"
+            " OR (#status = :status AND #attempt_id <> :attempt_id AND #lease_until <= :now)",
+            values={**values, ":pending": Status.PENDING, ":now": now},
+        )
+        return self._items.task(planned, written.found if isinstance(written, Refused) else written)
+
+    def renew_task(self, run_id: str, task_run_id: str, *, attempt_id: str, now: float, lease_s: float) -> bool:
+        renewed = self._table.update(
+            schema.task_key(run_id, task_run_id),
+            "SET #lease_until = :until",
+            when="#status = :running AND #attempt_id = :attempt_id",
+            values={":until": now + lease_s, ":running": Status.RUNNING, ":attempt_id": attempt_id},
+        )
+        return not isinstance(renewed, Refused)
+
+    def arrive(self, run_id: str, node: str, member: int) -> int:
+        arrived = self._table.update(
+            schema.join_key(run_id, node), "ADD #arrived :member", values={":member": {member}}
+        )
+        assert not isinstance(arrived, Refused)  # noqa: S101 - it has no condition
+        return len(arrived["arrived"])
 
     def settle_tasks(
         self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str
@@ -180,11 +235,8 @@ class DynamoTasks:
 
 _OUTCOME_ATTRIBUTES: Final = (
     "status", "attempt", "ended_at", "duration_s", "cpu_s", "peak_mib", "problem", "result",
+    "lease_until", "not_before", "flow_attempt",
 )  # fmt: skip
-
-
-def _planned(task: TaskRun) -> TaskRun:
-    return TaskRun(task.run_id, task.id, task.task_name, Status.PENDING, task.position, tuple(task.depends_on))
 
 
 def _order(task: TaskRun) -> str:

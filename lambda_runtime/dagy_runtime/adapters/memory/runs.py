@@ -15,6 +15,7 @@ from dagy.core.timestamps import to_epoch
 from dagy_runtime.adapters import rules
 from dagy_runtime.adapters.cursors import decode_cursor, list_id
 from dagy_runtime.adapters.memory.pages import Listed, first_page, page_of
+from dagy_runtime.plan import Plan
 from dagy_runtime.ports import EVERY_RUN, Created, Existed, Lost, RunFilter, TaskOutcome, Won
 from dagy_runtime.values import DeadLetter, Event, Lease, Page, Problem, ResultRef, Run, TaskRun
 
@@ -30,6 +31,8 @@ class _Record:
     ended_by: tuple[str | None, Status, str] | None = None
     tasks: dict[str, TaskRun] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
+    arrived: dict[str, set[int]] = field(default_factory=dict)  # by node
+    plan: Plan | None = None
 
     def take(self, owner: str, until: float) -> Lease:
         self.lease = Lease(self.run.id, owner, until, self.is_cancel_requested, self.flow_attempt)
@@ -138,6 +141,7 @@ class MemoryRunStore:
         ended_at: str,
         problem: Problem | None = None,
         result: ResultRef | None = None,
+        is_whoevers: bool = False,
     ) -> Run | None:
         sources = rules.checked_end(status)
         with self._lock:
@@ -148,6 +152,7 @@ class MemoryRunStore:
                 record.cancel_leftovers()
                 return record.run
             is_ours = record.is_free(to_epoch(ended_at)) if owner is None else record.is_owned_by(owner)
+            is_ours = is_ours or is_whoevers
             if record.run.status not in sources or not is_ours:
                 record.cancel_leftovers()
                 return None
@@ -213,6 +218,56 @@ class MemoryRunStore:
             if rules.may_finish(task, attempt_id=attempt_id, outcome=outcome):
                 record.tasks[task_run_id] = rules.finished(task, outcome)
             return record.tasks[task_run_id]
+
+    def set_planned(self, run_id: str) -> None:
+        with self._lock:
+            record = self._existing(run_id)
+            record.run = replace(record.run, is_planned=True)
+
+    def plan(self, run_id: str) -> Plan:
+        with self._lock:
+            record = self._existing(run_id)
+            if record.plan is None or len(record.plan.tasks) != len(record.tasks):
+                record.plan = Plan([rules.planned(task) for task in record.tasks.values()])
+            return record.plan
+
+    def claim_task(
+        self,
+        run_id: str,
+        task_run_id: str,
+        *,
+        attempt: int,
+        attempt_id: str,
+        flow_attempt: int,
+        started_at: str,
+        now: float,
+        lease_s: float,
+    ) -> TaskRun:
+        with self._lock:
+            record = self._existing(run_id)
+            task = record.tasks.get(task_run_id)
+            if task is None:
+                raise NotFound("task run", f"{run_id}/{task_run_id}")
+            if rules.may_be_claimed(task, attempt_id=attempt_id, now=now):
+                begun = rules.started(task, attempt=attempt, attempt_id=attempt_id, started_at=started_at)
+                task = replace(begun, lease_until=now + lease_s, flow_attempt=flow_attempt)
+                record.tasks[task_run_id] = task
+            return task
+
+    def renew_task(self, run_id: str, task_run_id: str, *, attempt_id: str, now: float, lease_s: float) -> bool:
+        with self._lock:
+            record = self._existing(run_id)
+            task = record.tasks.get(task_run_id)
+            if task is None or task.status is not Status.RUNNING or task.attempt_id != attempt_id:
+                return False
+            record.tasks[task_run_id] = replace(task, lease_until=now + lease_s)
+            return True
+
+    def arrive(self, run_id: str, node: str, member: int) -> int:
+        with self._lock:
+            arrived = self._existing(run_id).arrived.setdefault(node, set())
+            arrived.add(member)
+            return len(arrived)
 
     def settle_tasks(
         self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str

@@ -1,0 +1,80 @@
+"""The plan of a run: its task runs as traced, who waits for whom, and where waiting tasks meet. Pure.
+
+A task with several parents, and the end of the run, is a *join*: parents report their arrival, and whoever brings the
+last one goes on. Arrivals are kept as sets, so that a repeat changes nothing; a set holds at most 64 members, and
+wider joins are trees of sets, so that an arrival costs the same however wide the join is. A set that nobody has
+arrived at need not exist, so nothing is written for joins when a run is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from dagy_runtime.values import TaskRun
+
+FAN_IN: Final = 64
+END: Final = "$end"
+"""The join that every task arrives at which nothing waits for. No task can be named so: their ids end in -<n>."""
+
+
+class Stop(Struct, frozen=True):
+    """One set on the way of an arrival: `member` of the `size` that `node` awaits."""
+
+    node: str
+    member: int
+    size: int
+
+
+def way_to(target: str, member: int, members: int) -> Iterator[Stop]:
+    """The sets that member number `member` of `members` arrives at, from the leaf to the root; each only when the one
+    before it is full. None for a join of one.
+    """
+    level = 0
+    while members > 1:
+        node, place = divmod(member, FAN_IN)
+        size = min(FAN_IN, members - node * FAN_IN)
+        yield Stop(f"{target}#{level}.{node}", place, size)
+        member, members, level = node, -(-members // FAN_IN), level + 1
+
+
+class Plan:
+    """The task runs of a run in the flow's order, as they were planned: how they stand is the store's to say."""
+
+    def __init__(self, tasks: Sequence[TaskRun]) -> None:
+        self.tasks = {task.id: task for task in tasks}
+        self._children: dict[str, list[str]] = {task.id: [] for task in tasks}
+        self._places: dict[tuple[str, str], int] = {}
+        for task in tasks:
+            for place, parent in enumerate(task.depends_on):
+                self._children[parent].append(task.id)
+                self._places[parent, task.id] = place
+        self.roots = tuple(task.id for task in tasks if not task.depends_on)
+        self._sinks = {id: place for place, id in enumerate(id for id in self.tasks if not self._children[id])}
+
+    def children(self, id: str) -> Sequence[str]:
+        """The tasks that wait for it, in the flow's order."""
+        return self._children[id]
+
+    def is_sink(self, id: str) -> bool:
+        return id in self._sinks
+
+    def way(self, parent: str, child: str) -> Iterator[Stop]:
+        """Where `parent` arrives before `child` may run."""
+        return way_to(child, self._places[parent, child], len(self.tasks[child].depends_on))
+
+    def way_to_end(self, sink: str) -> Iterator[Stop]:
+        return way_to(END, self._sinks[sink], len(self._sinks))
+
+    def descendants(self, id: str) -> list[str]:
+        """All that waits for it, directly or not, in the flow's order."""
+        found: set[str] = set()
+        waiting = list(self._children[id])
+        while waiting:
+            child = waiting.pop()
+            if child not in found:
+                found.add(child)
+                waiting += self._children[child]
+        return [child for child in self.tasks if child in found]
