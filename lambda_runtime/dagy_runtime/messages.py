@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Union
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
@@ -17,7 +18,7 @@ from dagy.core.errors import InvalidInput
 VERSION: Final = 1
 
 
-class AdvanceRun(Struct, frozen=True):
+class AdvanceRun(Struct, frozen=True, forbid_unknown_fields=True):
     """To a runtime function: take this run as far as your time allows. `hop` counts the run's invocations, from 0;
     `parked_as` names the lease that keeps the run for this message, when a timer sends it.
     """
@@ -27,21 +28,21 @@ class AdvanceRun(Struct, frozen=True):
     parked_as: str | None = None
 
 
-class RunTask(Struct, frozen=True):
+class RunTask(Struct, frozen=True, forbid_unknown_fields=True):
     """To a runtime function: this task is ready, run it. A repeat finds it taken, or done."""
 
     run_id: str
     task_run_id: str
 
 
-class ReleaseTasks(Struct, frozen=True):
+class ReleaseTasks(Struct, frozen=True, forbid_unknown_fields=True):
     """To a runtime function: send these ready tasks on their way, so that whoever released them need not alone."""
 
     run_id: str
     task_run_ids: tuple[str, ...]
 
 
-class FireSchedule(Struct, frozen=True):
+class FireSchedule(Struct, frozen=True, forbid_unknown_fields=True):
     """To the control function, from EventBridge Scheduler: this deployment's nominal time has come.
 
     `scheduled_at` is ISO 8601. An emulator that does not fill it in leaves the literal placeholder; then the
@@ -52,7 +53,7 @@ class FireSchedule(Struct, frozen=True):
     scheduled_at: str
 
 
-class StartRun(Struct, frozen=True):
+class StartRun(Struct, frozen=True, forbid_unknown_fields=True):
     """To the control function, from whatever the stage's owner gave the right to invoke it: run this deployment.
 
     The same `idempotency_key` makes one run however often it comes. Without one the delivery's own id is the key, which
@@ -64,7 +65,7 @@ class StartRun(Struct, frozen=True):
     idempotency_key: str | None = None
 
 
-class Reconcile(Struct, frozen=True):
+class Reconcile(Struct, frozen=True, forbid_unknown_fields=True):
     """To the control function: look for open runs that nobody advances, and send them on their way again."""
 
 
@@ -91,6 +92,6 @@ def from_json(data: Any) -> Message:
         raise InvalidInput(f"Not a message of this version: {str(data)[:200]}")
     fields = {key: value for key, value in data.items() if key not in ("v", "kind")}
     try:
-        return _KINDS[data["kind"]](**fields)  # type: ignore[no-any-return]
-    except TypeError as error:
+        return msgspec.convert(fields, _KINDS[data["kind"]])  # type: ignore[no-any-return]
+    except msgspec.ValidationError as error:
         raise InvalidInput(f"Malformed '{data['kind']}' message: {error}") from error

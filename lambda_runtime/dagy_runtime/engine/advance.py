@@ -8,7 +8,6 @@ returning, when everything is written.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,13 +17,15 @@ from msgspec import Struct
 
 from dagy.core.errors import DagyError
 from dagy_runtime.engine.event_log import EventLog
-from dagy_runtime.engine.invocation import Finished, HandedOver, Invocation
-from dagy_runtime.engine.logs import LogWriter
+from dagy_runtime.engine.invocation import Finished, HandedOver, Invocation, LookedAfter
+from dagy_runtime.engine.logs import LogWriter, to_stdout
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.parking import claim_for
 from dagy_runtime.engine.tenure import LeaseLost, Tenure
+from dagy_runtime.engine.workshop import ForkedWorkshop, Workshop
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.ports import Lost, Ports
+from dagy_runtime.values import Lease
 
 _LOG: Final = logging.getLogger("dagy.engine.advance")
 
@@ -41,9 +42,9 @@ class Abandoned(Struct, frozen=True):
     """
 
 
-__all__ = ["advance", "Advanced", "Ignored", "Finished", "HandedOver", "Abandoned"]
+__all__ = ["advance", "Advanced", "Ignored", "Finished", "HandedOver", "LookedAfter", "Abandoned"]
 
-Advanced = Union[Ignored, Finished, HandedOver, Abandoned]
+Advanced = Union[Ignored, Finished, HandedOver, LookedAfter, Abandoned]
 
 _REAL_PACING: Final = Pacing()
 
@@ -57,6 +58,7 @@ def advance(
     pacing: Pacing = _REAL_PACING,
     console: Callable[[str], object] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
+    workshop: Workshop | None = None,
 ) -> Advanced:
     """Take the run as far as the function's time allows.
 
@@ -72,9 +74,13 @@ def advance(
     claim = claim_for(ports, message, owner=owner, lease_s=pacing.lease_s)
     if isinstance(claim, Lost):
         return _ignored(message, claim)
+
+    def renew() -> Lease | None:
+        now = ports.clock.now()
+        return ports.runs.renew_lease(message.run_id, owner=owner, now=now, lease_s=pacing.lease_s)
+
     tenure = Tenure(
-        ports.runs,
-        ports.clock,
+        renew,
         claim.lease,
         claimed_at=claimed_at,
         lease_s=pacing.lease_s,
@@ -87,9 +93,17 @@ def advance(
         run_id=message.run_id,
         hop=claim.run.hops - 1,  # not the message's: an old one, delivered again, begins nothing before what is there
         invocation=owner.rpartition("/")[2],
-        console=console or _to_stdout,
+        console=console or to_stdout,
     )
-    invocation = Invocation(ports, claim.run, tenure, logs, EventLog(ports, message.run_id), pacing)
+    invocation = Invocation(
+        ports,
+        claim.run,
+        tenure,
+        logs,
+        EventLog(ports, message.run_id),
+        pacing,
+        workshop or ForkedWorkshop(ports.blobs),
+    )
     try:
         return invocation.carry_out(time_left=time_left, total_s=total_s, monotonic=monotonic)
     except LeaseLost:
@@ -109,7 +123,3 @@ def _ignored(message: AdvanceRun, claim: Lost) -> Ignored:
         reason = "run_final" if claim.run.status.is_final else "run_leased"
     _LOG.warning("message_ignored run_id=%s hop=%d reason=%s", message.run_id, message.hop, reason)
     return Ignored(reason)
-
-
-def _to_stdout(line: str) -> None:
-    sys.stdout.write(line + "\n")

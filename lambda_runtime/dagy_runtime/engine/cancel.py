@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagy.core.errors import NotFound
+from dagy.core.sizes import Isolation
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.parking import is_parked
@@ -28,7 +29,9 @@ def cancel_run(ports: Ports, run_id: str) -> Run:
     # Between two invocations a run that waits is leased to its timer, which needs no process to be killed.
     owner = lease.owner if lease is not None and is_parked(lease) else None
     now = to_iso(ports.clock.now())
-    ended = ports.runs.finish_run(run_id, owner=owner, status=Status.CANCELLED, ended_at=now)
+    # No invocation has a run whose tasks are isolated. Those of its tasks see within seconds that it has ended.
+    is_whoevers = run.isolation is Isolation.TASK_ISOLATED
+    ended = ports.runs.finish_run(run_id, owner=owner, status=Status.CANCELLED, ended_at=now, is_whoevers=is_whoevers)
     if ended is not None:
         ports.runs.append_events([Event(run_id, ports.ids.unique(), now, "run_cancelled")])
         return ended

@@ -10,8 +10,11 @@ from msgspec import Struct
 from dagy.core.errors import InvalidInput
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
-from dagy_runtime.messages import AdvanceRun, from_json
-from dagy_runtime.ports import Ports
+from dagy_runtime.engine.isolated.deciding import Busy, Start, next_step
+from dagy_runtime.engine.pacing import Pacing
+from dagy_runtime.engine.resume import attempt_id
+from dagy_runtime.messages import AdvanceRun, RunTask, from_json
+from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import DeadLetter, Event, Lease, Problem, Run
 
 _TOO_OLD: Final = "EventAgeExceeded"
@@ -70,7 +73,9 @@ def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
     now = to_iso(ports.clock.now())
     letter = DeadLetter(ports.ids.unique(), now, reason_of(given_up), given_up.message, run_id)
     ports.runs.put_dead_letter(letter)
-    if message is None or run_id is None:
+    if isinstance(message, RunTask):
+        _fail_task(ports, message, letter.reason)
+    if not isinstance(message, AdvanceRun) or run_id is None:
         return letter
     run = ports.runs.get_run(run_id)
     owner = _owner_to_end(ports.runs.get_lease(run_id), message, given_up)
@@ -101,12 +106,40 @@ def _waits_for(run: Run, message: AdvanceRun, given_up: GivenUp) -> bool:
     the reconciler, of which one has made it: then it is the run's hop that has moved on.
     """
     own_hops = 0 if given_up.condition == _TOO_OLD else 1
+    if run.is_planned and given_up.condition == _TOO_OLD:
+        return run.status.is_final  # its tasks carry it, and the reconciler looks after it
     return run.status.is_final or run.hops <= message.hop + own_hops
 
 
-def _message_of(given_up: GivenUp) -> AdvanceRun | None:
+def _fail_task(ports: Ports, message: RunTask, reason: str) -> None:
+    """End the task as FAILED, unless it has ended, waits for a timer, or is in good hands. What follows from that is
+    found by the next look at the run: this function may send nothing.
+    """
+    now = ports.clock.now()
+    task = ports.runs.get_task(message.run_id, message.task_run_id)
+    step = next_step(task, now=now, pacing=Pacing()) if task is not None else Busy()
+    if task is None or not isinstance(step, Start):
+        return
+    own_id = attempt_id(ports.ids.unique(), step.past)
+    claimed = ports.runs.claim_task(
+        task.run_id,
+        task.id,
+        attempt=step.attempt,
+        attempt_id=own_id,
+        flow_attempt=task.flow_attempt,
+        started_at=to_iso(now),
+        now=now,
+        lease_s=Pacing().lease_s,
+    )
+    if claimed.attempt_id == own_id:
+        problem = Problem("InvocationFailed", reason)
+        outcome = TaskOutcome(Status.FAILED, step.attempt, to_iso(now), problem=problem, flow_attempt=task.flow_attempt)
+        ports.runs.finish_task(task.run_id, task.id, attempt_id=own_id, outcome=outcome)
+
+
+def _message_of(given_up: GivenUp) -> AdvanceRun | RunTask | None:
     try:
         message = from_json(given_up.message)
     except InvalidInput:
         return None
-    return message if isinstance(message, AdvanceRun) else None
+    return message if isinstance(message, (AdvanceRun, RunTask)) else None

@@ -9,11 +9,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from dagy.core.sizes import SHAPES
+from dagy.core.sizes import SHAPES, Isolation
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy.execution.recorder import RunOptions
-from dagy_runtime.engine.artifacts import Unusable, unpack_artifact
+from dagy_runtime.engine.artifacts import Unusable
 from dagy_runtime.engine.endings import (
     End,
     Ending,
@@ -24,6 +24,9 @@ from dagy_runtime.engine.endings import (
     after_time_ran_out,
 )
 from dagy_runtime.engine.event_log import EventLog
+from dagy_runtime.engine.exchange import Exchange
+from dagy_runtime.engine.isolated.overview import Found, look_after, look_once_more
+from dagy_runtime.engine.isolated.release import send
 from dagy_runtime.engine.journal import Journal, problem_of
 from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.pacing import Pacing
@@ -39,14 +42,12 @@ from dagy_runtime.engine.supervision import (
     watch,
 )
 from dagy_runtime.engine.tenure import LeaseLost, Tenure
+from dagy_runtime.engine.workshop import Bench, Orders, Workshop
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
-from dagy_runtime.worker.child import Job
 from dagy_runtime.worker.frames import Ended, FlowCancelled, FlowFailed, FlowHandedBack, FlowSucceeded
-from dagy_runtime.worker.payloads import Handover, Nonsense
-from dagy_runtime.worker.process import ChildProcess
-from dagy_runtime.worker.workdir import fresh_work_dir
+from dagy_runtime.worker.payloads import Nonsense
 
 _PAGE: Final = 500
 
@@ -62,6 +63,12 @@ class HandedOver(Struct, frozen=True):
     wait_s: float
 
 
+class LookedAfter(Struct, frozen=True):
+    """The run's tasks run in invocations of their own; `rescued` of them had been lost."""
+
+    rescued: tuple[str, ...] = ()
+
+
 class Invocation(Struct, frozen=True):
     """All of it raises LeaseLost when the run has become somebody else's, and whatever the ports raise."""
 
@@ -71,6 +78,7 @@ class Invocation(Struct, frozen=True):
     logs: LogWriter
     events: EventLog
     pacing: Pacing
+    workshop: Workshop
 
     @property
     def hop(self) -> int:
@@ -79,35 +87,27 @@ class Invocation(Struct, frozen=True):
 
     def carry_out(
         self, *, time_left: Callable[[], float], total_s: float, monotonic: Callable[[], float]
-    ) -> Finished | HandedOver:
+    ) -> Finished | HandedOver | LookedAfter:
         if self.tenure.is_cancel_requested:
             return self._finish(End(Status.CANCELLED))
-        if self.hop >= self.pacing.max_hops:
+        if self._is_isolated and self.run.is_planned:
+            stored = self._stored_tasks()
+            found = look_after(self.ports, self.run, stored)
+            if not found.is_over:
+                looked_after = self._looked_after(found)
+                look_once_more(self.ports, self.run, self._stored_tasks())
+                return looked_after
+        elif self.hop >= self.pacing.max_hops:
             return self._finish(End(Status.FAILED, _too_many_hops(self.pacing.max_hops)))
-        stored = self._give_up_deadly(self._stored_tasks())
+        else:
+            stored = self._give_up_deadly(self._stored_tasks())
         is_first = self.hop == 0 and not stored
         self.events.add("run_started" if is_first else "run_resumed", data={"hop": self.hop})
-        with fresh_work_dir() as dirs, Handover(dirs.handover) as handover:
-            self.tenure.keep()
-            metadata = unpack_artifact(
-                self.ports.blobs,
-                self.run.artifact,
-                download=dirs.download,
-                into=dirs.code,
-                pulse=self.tenure.pulse,
-            )
-            self.tenure.keep()
-            if isinstance(metadata, Unusable):
-                self.logs.note(None, metadata.problem.message)
-                return self._finish(End(Status.FAILED, metadata.problem))
-            job = Job(
-                run_id=self.run.id,
-                code_dir=dirs.code,
-                work_dir=dirs.scratch,
-                temp_dir=dirs.temp,
-                handover_dir=dirs.handover,
-                metadata=metadata,
-                parameters=self.run.parameters,
+        with self.workshop.opened(self.run, keep=self.tenure.keep, pulse=self.tenure.pulse) as bench:
+            if isinstance(bench, Unusable):
+                self.logs.note(None, bench.problem.message)
+                return self._finish(End(Status.FAILED, bench.problem))
+            orders = Orders(
                 options=RunOptions(
                     fail_fast=self.run.fail_fast,
                     max_workers=self.run.max_workers,
@@ -115,26 +115,48 @@ class Invocation(Struct, frozen=True):
                     hands_back_flow_retries=True,  # its number is stored with the run before it begins
                 ),
                 finished=finished_of(list(stored.values()), flow_attempt=self.tenure.flow_attempt),
+                is_plan_only=self._is_isolated and not self.run.is_planned,
             )
-            journal = self._journal(stored, handover)
-            with ChildProcess.start(job) as child:
+            journal = self._journal(stored, bench)
+            with bench.start(orders) as child:
                 verdict = watch(
                     child, journal, time_left=time_left, total_s=total_s, pacing=self.pacing, monotonic=monotonic
                 )
             return self._conclude(verdict, journal, total_s=total_s)
 
-    def _journal(self, stored: dict[str, TaskRun], handover: Handover) -> Journal:
+    def _journal(self, stored: dict[str, TaskRun], bench: Bench) -> Journal:
         return Journal(
             ports=self.ports,
             run=self.run,
             tenure=self.tenure,
             logs=self.logs,
             events=self.events,
-            handover=handover,
+            exchange=Exchange(self.ports, self.run.id, bench.handover, self.tenure.pulse),
             stored=stored,
         )
 
-    def _conclude(self, verdict: Verdict, journal: Journal, *, total_s: float) -> Finished | HandedOver:
+    @property
+    def _is_isolated(self) -> bool:
+        return self.run.isolation is Isolation.TASK_ISOLATED
+
+    def _begin(self) -> LookedAfter:
+        """Its plan is stored. From here on the tasks carry the run; nobody holds it."""
+        self.tenure.prove()
+        self.ports.runs.set_planned(self.run.id)
+        looked_after = self._looked_after(Found(False))
+        send(self.ports, self.run, self.ports.runs.plan(self.run.id).roots)  # last: see `_looked_after`
+        return looked_after
+
+    def _looked_after(self, found: Found) -> LookedAfter:
+        """Gives the run back. A task that ends while it is held may be the last, and have nobody look at the run."""
+        if found.rescued:
+            self.events.add("tasks_rescued", data={"count": len(found.rescued)})
+        self.logs.close()
+        self.events.flush()
+        self.ports.runs.release_lease(self.run.id, owner=self.tenure.owner)
+        return LookedAfter(found.rescued)
+
+    def _conclude(self, verdict: Verdict, journal: Journal, *, total_s: float) -> Finished | HandedOver | LookedAfter:
         match verdict:
             case Said(ended=ended):
                 return self._conclude_said(ended, journal, total_s=total_s)
@@ -149,7 +171,7 @@ class Invocation(Struct, frozen=True):
                 ending = after_nonsense(journal.situation(), reason)
         return self._carry_out_ending(ending, journal)
 
-    def _conclude_said(self, ended: Ended, journal: Journal, *, total_s: float) -> Finished | HandedOver:
+    def _conclude_said(self, ended: Ended, journal: Journal, *, total_s: float) -> Finished | HandedOver | LookedAfter:
         match ended:
             case FlowSucceeded(output=output):
                 try:
@@ -157,10 +179,12 @@ class Invocation(Struct, frozen=True):
                 except Nonsense as nonsense:
                     return self._carry_out_ending(after_nonsense(journal.situation(), str(nonsense)), journal)
                 return self._finish(End(Status.SUCCEEDED), result=result)
-            case FlowFailed(failure=failure):
-                return self._finish(End(Status.FAILED, problem_of(failure)))
+            case FlowFailed(failure=failure, task_run_id=task_run_id):
+                return self._finish(End(Status.FAILED, journal.known_problem(task_run_id) or problem_of(failure)))
             case FlowCancelled():
                 return self._finish(End(Status.CANCELLED))
+            case FlowHandedBack() if self._is_isolated and not self.run.is_planned:
+                return self._begin()
             case FlowHandedBack(resume_in_s=resume_in_s, flow_attempt=flow_attempt):
                 ending = after_handing_back(journal.situation(), HandOver(resume_in_s, flow_attempt), total_s=total_s)
                 return self._carry_out_ending(ending, journal)

@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dagy.core.errors import ArtifactSerializationError, NotFound
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy.execution.recorder import Failure, Measured
-from dagy.results import Encoded
 from dagy_runtime.engine.endings import RunningTask, Situation
 from dagy_runtime.engine.event_log import EventLog
+from dagy_runtime.engine.exchange import Exchange
 from dagy_runtime.engine.logs import LogWriter
-from dagy_runtime.engine.results import load_result, store_result, store_result_file
 from dagy_runtime.engine.resume import attempt_id, past_of, plan_conflict
 from dagy_runtime.engine.tenure import Tenure
 from dagy_runtime.ports import Ports, TaskOutcome
@@ -34,7 +32,6 @@ from dagy_runtime.worker.frames import (
     Payload,
     Planned,
     Refused,
-    ResultGiven,
     ResultWanted,
     TaskCancelled,
     TaskFailed,
@@ -44,7 +41,7 @@ from dagy_runtime.worker.frames import (
     TaskSucceeded,
     ToChild,
 )
-from dagy_runtime.worker.payloads import Handover, Nonsense, to_payload
+from dagy_runtime.worker.payloads import Nonsense
 from dagy_runtime.worker.process import Broken, Heard
 
 _UNMEASURED: Final = Measured(0.0, 0.0, 0.0)
@@ -64,7 +61,7 @@ class Journal:
     tenure: Tenure
     logs: LogWriter
     events: EventLog
-    handover: Handover
+    exchange: Exchange
     stored: Mapping[str, TaskRun]  # tasks as they stood when the run was claimed
     ended: Ended | None = None
     broken: str | None = None
@@ -103,7 +100,7 @@ class Journal:
             case TaskCancelled(task_run_id=task_run_id, reason=reason):
                 self._settle(task_run_id, Status.CANCELLED, reason)
             case ResultWanted(number=number, task_run_id=task_run_id):
-                return self._give_result(number, task_run_id)
+                return self.exchange.give(number, task_run_id)
             case FlowSucceeded() | FlowFailed() | FlowCancelled() | FlowHandedBack():
                 self.ended = heard
             case Broken(reason=reason):
@@ -119,9 +116,17 @@ class Journal:
             self.tenure.flow_attempt,
         )
 
+    def known_problem(self, task_run_id: str | None) -> Problem | None:
+        """Why a task failed before this invocation, in a run's own words."""
+        task = self.stored.get(task_run_id or "")
+        if task is None or task.status is not Status.FAILED or task.problem is None:
+            return None
+        problem = task.problem
+        return Problem(problem.error_type, f"Task run {task.id}: {problem.message}", problem.traceback)
+
     def store_output(self, payload: Payload) -> ResultRef:
         """The flow's own result. Raises: Nonsense."""
-        return self._store("_flow", self.ports.ids.unique(), payload)
+        return self.exchange.store("_flow", self.ports.ids.unique(), payload)
 
     def fail_task(self, task: RunningTask, problem: Problem) -> None:
         self._end_attempt(task.id, task.attempt, Status.FAILED, problem=problem)
@@ -187,7 +192,7 @@ class Journal:
         if task is None:
             raise Nonsense(f"it gave a result of {frame.task_run_id!r:.200}, which does not run")
         self.tenure.confirm()
-        result = self._store(task.id, task.attempt_id, frame.result)
+        result = self.exchange.store(task.id, task.attempt_id, frame.result)
         self._end_attempt(task.id, frame.attempt, Status.SUCCEEDED, result=result, measured=frame.measured)
         self._event("task_succeeded", task.id, frame.attempt, duration_s=frame.measured.duration_s)
         return Accepted(frame.number)
@@ -234,45 +239,6 @@ class Journal:
         self.ports.runs.settle_tasks(self.run.id, [task_run_id], status=status, reason=reason, ended_at=now)
         self._running.pop(task_run_id, None)
         self._event(f"task_{status.value.lower()}", task_run_id, reason=reason)
-
-    def _store(self, task_run_id: str, attempt: str, payload: Payload) -> ResultRef:
-        where: dict[str, Any] = {"run_id": self.run.id, "task_run_id": task_run_id, "attempt_id": attempt}
-        if payload.data is not None:
-            encoded = Encoded(payload.codec, payload.data, payload.sha256)
-            return store_result(self.ports.blobs, **where, encoded=encoded)
-        with self.handover.taken(payload) as path:
-            return store_result_file(
-                self.ports.blobs,
-                **where,
-                path=path,
-                codec=payload.codec,
-                sha256=payload.sha256,
-                pulse=self.tenure.pulse,
-            )
-
-    def _give_result(self, number: int, task_run_id: str) -> ToChild:
-        task = self.ports.runs.get_task(self.run.id, task_run_id)
-        ref = task.result if task is not None else None
-        if ref is None:
-            return Refused(number, f"Task run {task_run_id} has no stored result")
-        try:
-            if ref.key is not None:
-                return ResultGiven(number, self._fetched(ref, ref.key))
-            encoded = load_result(self.ports.blobs, ref)
-            return ResultGiven(number, to_payload(encoded, folder=self.handover.folder))
-        except (NotFound, ArtifactSerializationError) as error:
-            return Refused(number, f"The stored result of {task_run_id} cannot be read: {error}")
-
-    def _fetched(self, ref: ResultRef, key: str) -> Payload:
-        path = self.handover.new_path()
-        try:
-            self.ports.blobs.get_file(key, path, pulse=self.tenure.pulse)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise ArtifactSerializationError(
-                f"it takes {ref.size_bytes / 2**20:,.0f} MiB, and there is no room for it ({error.strerror or error})"
-            ) from error
-        return Payload(ref.codec, ref.sha256, ref.size_bytes, path=str(path))
 
     def _check_planned(self, task_run_id: str) -> None:
         if task_run_id not in (self._planned or ()):

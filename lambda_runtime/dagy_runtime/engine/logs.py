@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -50,6 +51,11 @@ class LogPage(Struct, frozen=True):
     lines: tuple[LogEntry, ...]
     cursor: str
     is_complete: bool
+
+
+def to_stdout(line: str) -> None:
+    """The console of a function."""
+    sys.stdout.write(line + "\n")
 
 
 class LogWriter:

@@ -31,7 +31,7 @@ def past_of(task: TaskRun | None, *, flow_attempt: int) -> Past:
     if task is None or task.attempt_id is None:
         return Past(flow_attempt, 0, 0)
     last = _remembered(task.attempt_id)
-    before = last.attempts_before if last.flow_attempt == flow_attempt else _used(task)
+    before = last.attempts_before if last.flow_attempt == flow_attempt else used_attempts(task)
     return Past(flow_attempt, before, deaths_of(task))
 
 
@@ -44,12 +44,12 @@ def deaths_of(task: TaskRun) -> int:
 
 def finished_of(tasks: Sequence[TaskRun], *, flow_attempt: int) -> Finished:
     """What is settled, and how many attempts the rest has used, in all and before this attempt of the flow."""
-    begun = [task for task in tasks if not task.status.is_final and _used(task) > 0]
+    begun = [task for task in tasks if not task.status.is_final and used_attempts(task) > 0]
     return Finished(
         succeeded=_ids(tasks, Status.SUCCEEDED),
         failed=_ids(tasks, Status.FAILED),
         skipped=_ids(tasks, Status.SKIPPED),
-        attempts=tuple((task.id, _used(task)) for task in begun),
+        attempts=tuple((task.id, used_attempts(task)) for task in begun),
         attempts_before=tuple((task.id, past_of(task, flow_attempt=flow_attempt).attempts_before) for task in begun),
         flow_attempt=flow_attempt,
     )
@@ -71,7 +71,7 @@ def plan_conflict(stored: Mapping[str, TaskRun], planned: Sequence[PlannedTask])
     return None
 
 
-def _used(task: TaskRun) -> int:
+def used_attempts(task: TaskRun) -> int:
     """An attempt that was interrupted (its task is still RUNNING in the table) is nobody's fault and does not count."""
     return task.attempt - 1 if task.status is Status.RUNNING else task.attempt
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Union
+from typing import Final, Protocol, Union
 
 from msgspec import Struct
 
-from dagy_runtime.engine.journal import Journal
+from dagy_runtime.engine.event_log import EventLog
+from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.pacing import Pacing, drain_margin_s, kill_margin_s
-from dagy_runtime.worker.frames import Cancel, Drain, Ended
-from dagy_runtime.worker.process import ChildProcess, Exit
+from dagy_runtime.engine.tenure import Tenure
+from dagy_runtime.engine.workshop import Child
+from dagy_runtime.worker.frames import Cancel, Drain, Ended, ToChild
+from dagy_runtime.worker.process import Exit, Heard
 
 CANCEL_REASON: Final = "The run was cancelled"
 
@@ -37,12 +40,24 @@ class BrokeOff(Struct, frozen=True):
     reason: str
 
 
+class Record(Protocol):
+    """What keeps what a child says: the journal of a run, or of one task."""
+
+    tenure: Tenure
+    logs: LogWriter
+    events: EventLog
+    ended: Ended | None
+    broken: str | None
+
+    def take(self, heard: Heard) -> ToChild | None: ...
+
+
 Verdict = Union[Said, CancelSeen, TimeRanOut, Died, BrokeOff]
 
 
 def watch(
-    child: ChildProcess,
-    journal: Journal,
+    child: Child,
+    journal: Record,
     *,
     time_left: Callable[[], float],
     total_s: float,
@@ -92,7 +107,7 @@ def watch(
     return verdict or Died(exit)
 
 
-def _look(journal: Journal, *, left_s: float, kill_s: float, pacing: Pacing) -> tuple[Verdict | None, float]:
+def _look(journal: Record, *, left_s: float, kill_s: float, pacing: Pacing) -> tuple[Verdict | None, float]:
     """What this moment decides, and how long the child may take to end by itself."""
     if journal.broken is not None:
         return BrokeOff(journal.broken), 0.0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Optional
 
 from dagy.core.errors import Unavailable
-from dagy_runtime.ports import Clock, RunStore
 from dagy_runtime.values import Lease
 
 _RETRY_S: Final = 1.0
@@ -16,8 +15,12 @@ class LeaseLost(Exception):
     """The store says that the run is somebody else's by now, or final. Kill what runs, write nothing more."""
 
 
+Renew = Callable[[], Optional[Lease]]
+"""Asks the store for more time; the lease as it stands after, or None when it is somebody else's by now."""
+
+
 class Tenure:
-    """One invocation's claim on one run.
+    """One invocation's claim on one run, or on one task of it.
 
     How long the lease is good is measured with `monotonic` from before each renewal was asked for, so a clock that
     jumps cannot make it seem longer.
@@ -28,8 +31,7 @@ class Tenure:
 
     def __init__(
         self,
-        runs: RunStore,
-        clock: Clock,
+        renew: Renew,
         lease: Lease,
         *,
         claimed_at: float,
@@ -37,7 +39,7 @@ class Tenure:
         check_s: float,
         monotonic: Callable[[], float],
     ) -> None:
-        self._runs, self._clock, self._monotonic = runs, clock, monotonic
+        self._renew_in_store, self._monotonic = renew, monotonic
         self._lease_s, self._check_s = lease_s, check_s
         self.run_id, self.owner, self.flow_attempt = lease.run_id, lease.owner, lease.flow_attempt
         self.is_cancel_requested = lease.is_cancel_requested
@@ -88,7 +90,7 @@ class Tenure:
 
     def _ask(self) -> None:
         asked_at = self._monotonic()
-        lease = self._runs.renew_lease(self.run_id, owner=self.owner, now=self._clock.now(), lease_s=self._lease_s)
+        lease = self._renew_in_store()
         if lease is None:
             raise LeaseLost(self.run_id)
         self.is_cancel_requested = self.is_cancel_requested or lease.is_cancel_requested

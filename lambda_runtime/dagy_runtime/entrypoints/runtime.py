@@ -9,7 +9,9 @@ from typing import Any, Protocol
 from dagy.core.errors import InvalidInput
 from dagy_runtime.adapters import aws
 from dagy_runtime.engine.advance import Advanced, advance
-from dagy_runtime.messages import AdvanceRun, from_json
+from dagy_runtime.engine.isolated.release import Released, release_tasks
+from dagy_runtime.engine.isolated.task import RanTask, run_task
+from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask, from_json
 from dagy_runtime.ports import Ports
 
 
@@ -26,17 +28,22 @@ def handler(event: Any, context: LambdaContext) -> dict[str, str]:
     return {"advanced": repr(handle(_world(), event, context))}
 
 
-def handle(ports: Ports, event: Any, context: LambdaContext) -> Advanced:
-    """Raises: InvalidInput for anything but an `advance-run` message."""
+def handle(ports: Ports, event: Any, context: LambdaContext) -> Advanced | RanTask | Released:
+    """Raises: InvalidInput for a message that is for another function."""
     message = from_json(event)
-    if not isinstance(message, AdvanceRun):
-        raise InvalidInput(f"A runtime function does not know what to do with {type(message).__name__}")
-    return advance(
-        ports,
-        message,
-        time_left=lambda: context.get_remaining_time_in_millis() / 1000,
-        request_id=context.aws_request_id,
-    )
+    request_id = context.aws_request_id
+
+    def time_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    match message:
+        case AdvanceRun():
+            return advance(ports, message, time_left=time_left, request_id=request_id)
+        case RunTask():
+            return run_task(ports, message, time_left=time_left, request_id=request_id)
+        case ReleaseTasks():
+            return release_tasks(ports, message)
+    raise InvalidInput(f"A runtime function does not know what to do with {type(message).__name__}")
 
 
 @cache

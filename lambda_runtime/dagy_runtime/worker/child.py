@@ -57,6 +57,8 @@ class Job(Struct, frozen=True):
     parameters: Mapping[str, Any]
     options: RunOptions
     finished: Finished
+    is_plan_only: bool = False  # trace the flow, tell its plan, and hand everything back
+    only_task: str | None = None  # run this one task run, whose parents are finished; the rest is others'
 
 
 def live(job: Job, *, parent_pid: int, channel: socket.socket, stdout_fd: int, stderr_fd: int) -> None:
@@ -85,10 +87,16 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
         traced = _traced(job)
     except BaseException as error:  # also `sys.exit()` in a module's body
         return _author_failure(error, link)
+    if job.only_task is not None:
+        traced = _part_of(traced, job.only_task)
     tasks = tuple(PlannedTask(call.id, call.task.name, tuple(call.depends_on)) for call in traced.calls.values())
     reply = link.ask(lambda number: Planned(number, tasks))
     if isinstance(reply, Refused):
         return FlowFailed(Failure("PlanChanged", reply.reason))
+    if job.only_task is not None:
+        traced = _on_its_own(traced)
+    if job.is_plan_only:
+        control.drain()
     recorder = PipeRecorder(link, handover_dir=job.handover_dir)
     try:
         outcome = run_flow(traced, recorder, options=job.options, finished=job.finished, control=control)
@@ -99,6 +107,17 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
 
 def _traced(job: Job) -> TracedFlow:
     return load_extracted(job.code_dir, job.metadata).trace(**job.parameters)
+
+
+def _part_of(traced: TracedFlow, task_run_id: str) -> TracedFlow:
+    """The flow as far as this task run is concerned. One that is not in it gives an empty plan, which is refused."""
+    calls = {id: call for id, call in traced.calls.items() if id == task_run_id}
+    return replace(traced, calls=calls, output=None)
+
+
+def _on_its_own(traced: TracedFlow) -> TracedFlow:
+    """With nothing to wait for: what its tasks depend on is done, and the results are the recorder's to give."""
+    return replace(traced, calls={id: replace(call, depends_on=()) for id, call in traced.calls.items()})
 
 
 def _ended(outcome: Outcome, job: Job) -> Ended:

@@ -87,7 +87,8 @@ class RunOptions:
 
     With `longest_wait_s`, a run in which nothing can start sooner than that hands itself back instead of waiting
     for a retry; None waits as long as it takes. With `hands_back_flow_retries`, it does so before every retry of the
-    flow itself, however near, so that whoever goes on can write down which attempt of the flow that is. With `echo`,
+    flow itself, however near, so that whoever goes on can write down which attempt of the flow that is. With `is_part`,
+    others run the rest of the flow, and its hooks are theirs to call. With `echo`,
     what tasks print is also shown where it would have gone without Dagy.
 
     Up to `ahead` tasks are handed out before a worker is free for them. They have not started, but whoever gets free
@@ -98,6 +99,7 @@ class RunOptions:
     max_workers: int = 1
     longest_wait_s: float | None = None
     hands_back_flow_retries: bool = False
+    is_part: bool = False
     echo: bool = False
     ahead: int = 0
 

@@ -399,6 +399,8 @@ class _Execution:
         return outcome
 
     def _call_flow_hooks(self, hooks: tuple[HookFunction, ...], state: State) -> None:
+        if self._options.is_part:
+            return
         flow = self._traced.flow
         parameters = dict(self._traced.parameters)
         context = RunContext("flow", flow.name, self._flow_attempt, flow.policy.retries, parameters)

@@ -1,0 +1,89 @@
+"""Sending on what a finished task has made ready. Everything here may be repeated: a task is claimed only once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from dagy.core.states import Status
+from dagy.core.timestamps import to_iso
+from dagy_runtime.messages import AdvanceRun, Message, ReleaseTasks, RunTask
+from dagy_runtime.plan import Plan, Stop
+from dagy_runtime.ports import Ports
+from dagy_runtime.values import Run, TaskRun
+
+AT_ONCE: Final = 50
+"""What one invocation sends itself. More goes through others, so that ten thousand tasks are on their way in seconds."""
+
+
+def follow_up(ports: Ports, run: Run, plan: Plan, task: TaskRun) -> None:
+    """Do what follows from the end of `task`, which is final. Repeat it until it has returned once.
+
+    Raises: Unavailable.
+    """
+    if task.status is Status.SUCCEEDED:
+        send(ports, run, [id for id in plan.children(task.id) if _is_full(ports, run, plan.way(task.id, id))])
+        arrive_at_end(ports, run, plan, [task.id])
+    elif task.status is Status.FAILED:
+        if run.fail_fast:
+            look_again(ports, run)
+        else:
+            skip(ports, run, plan, [task.id, *plan.descendants(task.id)], because=task.id)
+    elif task.status is Status.SKIPPED:
+        arrive_at_end(ports, run, plan, [task.id])
+
+
+def skip(ports: Ports, run: Run, plan: Plan, ids: Sequence[str], *, because: str) -> None:
+    """Settle those of `ids` that are open as SKIPPED, and have all of them arrive at the end. Written first, so that
+    whoever brings the last arrival finds every task ended.
+    """
+    now = to_iso(ports.clock.now())
+    ports.runs.settle_tasks(run.id, ids, status=Status.SKIPPED, reason=f"'{because}' failed", ended_at=now)
+    arrive_at_end(ports, run, plan, ids)
+
+
+def arrive_at_end(ports: Ports, run: Run, plan: Plan, ids: Iterable[str]) -> None:
+    """Tell the run's end of tasks that have ended; whoever brings the last one has the run looked at."""
+    sinks = [id for id in ids if plan.is_sink(id)]
+    arrivals = [_is_full(ports, run, plan.way_to_end(id)) for id in sinks]
+    if any(arrivals):
+        look_again(ports, run)
+
+
+def look_again(ports: Ports, run: Run) -> None:
+    """Have somebody look at the run as a whole."""
+    ports.dispatcher.to_runtime(run.size, AdvanceRun(run.id, hop=run.hops))
+
+
+class Released(Struct, frozen=True):
+    count: int  # of messages
+
+
+def release_tasks(ports: Ports, message: ReleaseTasks) -> Released:
+    """Send these tasks on their way, unless their run has ended. A repeat does it again."""
+    run = ports.runs.get_run(message.run_id)
+    if run is None or run.status.is_final:
+        return Released(0)
+    send(ports, run, message.task_run_ids)
+    return Released(len(message.task_run_ids))
+
+
+def send(ports: Ports, run: Run, ids: Sequence[str]) -> None:
+    """Tell runtime functions that these tasks are ready."""
+    for message in messages_for(run.id, ids):
+        ports.dispatcher.to_runtime(run.size, message)
+
+
+def messages_for(run_id: str, ids: Sequence[str]) -> list[Message]:
+    """At most 50, whatever the number of tasks: above it each message is for a part of them, to be sent on again."""
+    if len(ids) <= AT_ONCE:
+        return [RunTask(run_id, id) for id in ids]
+    part = -(-len(ids) // AT_ONCE)
+    return [ReleaseTasks(run_id, tuple(ids[start : start + part])) for start in range(0, len(ids), part)]
+
+
+def _is_full(ports: Ports, run: Run, way: Iterable[Stop]) -> bool:
+    """Arrive along the way, as far as it is open. True at its end: nothing is awaited any more."""
+    return all(ports.runs.arrive(run.id, stop.node, stop.member) == stop.size for stop in way)

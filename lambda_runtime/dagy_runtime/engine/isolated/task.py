@@ -1,0 +1,247 @@
+"""One task in an invocation of its own: take it, run it, write down how it ended, and do what follows from that.
+
+A repeat of the message finds the task taken, and does nothing; or done, and does again what follows; or lost, and
+takes it over.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Union
+
+from msgspec import Struct
+
+from dagy.core.errors import DagyError
+from dagy.core.states import Status
+from dagy.core.timestamps import to_iso
+from dagy.execution.recorder import Finished, RunOptions
+from dagy_runtime.engine.artifacts import Unusable
+from dagy_runtime.engine.event_log import EventLog
+from dagy_runtime.engine.exchange import Exchange
+from dagy_runtime.engine.isolated.deciding import Busy, Early, Over, Start, next_step
+from dagy_runtime.engine.isolated.release import follow_up
+from dagy_runtime.engine.isolated.task_journal import TaskJournal
+from dagy_runtime.engine.logs import LogWriter, to_stdout
+from dagy_runtime.engine.pacing import Pacing
+from dagy_runtime.engine.resume import attempt_id
+from dagy_runtime.engine.supervision import watch
+from dagy_runtime.engine.tenure import LeaseLost, Tenure
+from dagy_runtime.engine.workshop import ForkedWorkshop, Orders, Workshop
+from dagy_runtime.messages import RunTask
+from dagy_runtime.ports import Ports
+from dagy_runtime.values import Lease, Problem, Run, TaskRun
+
+_LOG: Final = logging.getLogger("dagy.engine.task")
+_SHORT_WAIT_S: Final = 2.0
+"""A shorter delay is waited for: a timer is not much more precise, and costs money."""
+
+
+class Ran(Struct, frozen=True):
+    """This invocation made an attempt, and its outcome is the task's."""
+
+    status: Status
+
+
+class Repeated(Struct, frozen=True):
+    """The task had ended before; what follows from that was done again."""
+
+
+class Passed(Struct, frozen=True):
+    """Nothing was to be done here. `reason`: `task_unknown`, `task_taken`, `task_waits` or `run_final`."""
+
+    reason: str
+
+
+class Dropped(Struct, frozen=True):
+    """The task had become somebody else's, or its run had ended, while we worked on it. Nothing more was written."""
+
+
+RanTask = Union[Ran, Repeated, Passed, Dropped]
+
+_REAL_PACING: Final = Pacing()
+
+
+def run_task(
+    ports: Ports,
+    message: RunTask,
+    *,
+    time_left: Callable[[], float],
+    request_id: str = "",
+    pacing: Pacing = _REAL_PACING,
+    console: Callable[[str], object] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    workshop: Workshop | None = None,
+) -> RanTask:
+    """Raises: Unavailable, or anything unforeseen: AWS delivers the message again, and whoever gets it takes the task
+    over when the lease has run out.
+    """
+    task = ports.runs.get_task(message.run_id, message.task_run_id)
+    if task is None:
+        return _passed(message, "task_unknown")
+    step = next_step(task, now=ports.clock.now(), pacing=pacing)
+    if isinstance(step, Early):
+        wait_s = step.not_before - ports.clock.now()
+        if wait_s > _SHORT_WAIT_S:
+            wake_later(ports, task)
+            return _passed(message, "task_waits")
+        sleep(max(0.0, wait_s))
+        step = next_step(task, now=step.not_before, pacing=pacing)
+    if isinstance(step, Over):
+        return _again(ports, task)
+    if isinstance(step, (Busy, Early)):
+        return _passed(message, "task_taken")
+    return _Attempt(ports, task, step, request_id, pacing, console, monotonic, workshop).carry_out(time_left)
+
+
+def wake_later(ports: Ports, task: TaskRun) -> None:
+    """Have a message come when the task may start. A repeat sets the same timer."""
+    run = ports.runs.get_run(task.run_id)
+    if run is not None and task.not_before is not None:
+        name = f"task-{task.run_id}-{task.id}-{task.flow_attempt}-{task.attempt}"
+        ports.timers.to_runtime_at(run.size, RunTask(task.run_id, task.id), at=task.not_before, name=name)
+
+
+def _again(ports: Ports, task: TaskRun) -> Repeated | Passed:
+    run = ports.runs.get_run(task.run_id)
+    if run is None or run.status.is_final:
+        return Passed("run_final")
+    follow_up(ports, run, ports.runs.plan(run.id), task)
+    return Repeated()
+
+
+def _passed(message: RunTask, reason: str) -> Passed:
+    _LOG.info("message_passed run_id=%s task_run_id=%s reason=%s", message.run_id, message.task_run_id, reason)
+    return Passed(reason)
+
+
+class _Attempt(Struct, frozen=True):
+    ports: Ports
+    task: TaskRun  # as it stood before
+    start: Start
+    request_id: str
+    pacing: Pacing
+    console: Callable[[str], object] | None
+    monotonic: Callable[[], float]
+    workshop: Workshop | None
+
+    def carry_out(self, time_left: Callable[[], float]) -> RanTask:
+        total_s, claimed_at, now = time_left(), self.monotonic(), self.ports.clock.now()
+        own_id = attempt_id(f"{self.request_id}/{self.ports.ids.unique()}", self.start.past)
+        claimed = self.ports.runs.claim_task(
+            self.task.run_id,
+            self.task.id,
+            attempt=self.start.attempt,
+            attempt_id=own_id,
+            flow_attempt=self.task.flow_attempt,
+            started_at=to_iso(now),
+            now=now,
+            lease_s=self.pacing.lease_s,
+        )
+        if claimed.status is not Status.RUNNING or claimed.attempt_id != own_id:
+            return _again(self.ports, claimed) if claimed.status.is_final else Passed("task_taken")
+        # Only now: a run that has not ended here had not been cancelled when this attempt began.
+        run = self.ports.runs.get_run(self.task.run_id)
+        if run is None or run.status.is_final:
+            self._settle(claimed)
+            return Passed("run_final")
+        tenure = Tenure(
+            lambda: self._renew(own_id),
+            Lease(run.id, own_id, now + self.pacing.lease_s),
+            claimed_at=claimed_at,
+            lease_s=self.pacing.lease_s,
+            check_s=self.pacing.check_s,
+            monotonic=self.monotonic,
+        )
+        logs = LogWriter(
+            self.ports.blobs,
+            self.ports.clock,
+            run_id=run.id,
+            hop=0,
+            invocation=self.ports.ids.unique(),
+            console=self.console or to_stdout,
+        )
+        events = EventLog(self.ports, run.id)
+        try:
+            ended = self._run(run, claimed, tenure, logs, events, time_left=time_left, total_s=total_s)
+        except LeaseLost:
+            _LOG.warning("lease_lost run_id=%s task_run_id=%s attempt_id=%s", run.id, self.task.id, own_id)
+            return Dropped()
+        finally:
+            with suppress(DagyError):
+                logs.close()
+            with suppress(DagyError):
+                events.flush()
+        if ended.status is Status.PENDING:
+            wake_later(self.ports, ended)
+        else:
+            follow_up(self.ports, run, self.ports.runs.plan(run.id), ended)
+        return Ran(ended.status)
+
+    def _run(
+        self,
+        run: Run,
+        claimed: TaskRun,
+        tenure: Tenure,
+        logs: LogWriter,
+        events: EventLog,
+        *,
+        time_left: Callable[[], float],
+        total_s: float,
+    ) -> TaskRun:
+        """The task as it stands after this attempt. Raises: LeaseLost; Unavailable."""
+        workshop = self.workshop or ForkedWorkshop(self.ports.blobs)
+        with workshop.opened(run, keep=tenure.keep, pulse=tenure.pulse) as bench:
+            handover = None if isinstance(bench, Unusable) else bench.handover
+            exchange = None if handover is None else Exchange(self.ports, run.id, handover, tenure.pulse)
+            journal = TaskJournal(self.ports, run, claimed, tenure, logs, events, exchange)
+            if isinstance(bench, Unusable):
+                return journal.fail(bench.problem)
+            if self.start.is_deadly:
+                return journal.fail(_deadly(run, self.pacing.max_deaths))
+            with bench.start(self._orders()) as child:
+                verdict = watch(
+                    child,
+                    journal,
+                    time_left=time_left,
+                    total_s=total_s,
+                    pacing=self.pacing,
+                    monotonic=self.monotonic,
+                )
+            return journal.concluded(verdict, total_s=total_s)
+
+    def _orders(self) -> Orders:
+        used, past = self.start.attempt - 1, self.start.past
+        finished = Finished(
+            attempts=((self.task.id, used),),
+            attempts_before=((self.task.id, past.attempts_before),),
+            flow_attempt=past.flow_attempt,
+        )
+        options = RunOptions(longest_wait_s=-1.0, hands_back_flow_retries=True, is_part=True)  # one attempt, no more
+        return Orders(options, finished, only_task=self.task.id)
+
+    def _renew(self, own_id: str) -> Lease | None:
+        """None also when the run has ended: then this attempt is to be killed."""
+        now = self.ports.clock.now()
+        if not self.ports.runs.renew_task(
+            self.task.run_id, self.task.id, attempt_id=own_id, now=now, lease_s=self.pacing.lease_s
+        ):
+            return None
+        run = self.ports.runs.get_run(self.task.run_id)
+        return None if run is None or run.status.is_final else Lease(run.id, own_id, now + self.pacing.lease_s)
+
+    def _settle(self, claimed: TaskRun) -> None:
+        now = to_iso(self.ports.clock.now())
+        reason = "The run had ended"
+        self.ports.runs.settle_tasks(claimed.run_id, [claimed.id], status=Status.CANCELLED, reason=reason, ended_at=now)
+
+
+def _deadly(run: Run, max_deaths: int) -> Problem:
+    return Problem(
+        "FunctionDied",
+        f"The function died {max_deaths + 1} times while this task ran, most likely out of memory; give it a "
+        f"larger size than {run.size}",
+    )
