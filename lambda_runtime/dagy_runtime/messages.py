@@ -92,6 +92,6 @@ def from_json(data: Any) -> Message:
         raise InvalidInput(f"Not a message of this version: {str(data)[:200]}")
     fields = {key: value for key, value in data.items() if key not in ("v", "kind")}
     try:
-        return msgspec.convert(fields, _KINDS[data["kind"]])  # type: ignore[no-any-return]
+        return msgspec.convert(fields, _KINDS[data["kind"]])
     except msgspec.ValidationError as error:
         raise InvalidInput(f"Malformed '{data['kind']}' message: {error}") from error

@@ -16,17 +16,19 @@ import pytest
 from msgspec.structs import replace
 
 from dagy.artifact import build_artifact, load_target
-from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE, ExecutionMode
+from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE, ExecutionMode, Isolation
 from dagy.core.spec import FlowSpec
 from dagy.results import decode
 from dagy_runtime.adapters import memory
 from dagy_runtime.engine.advance import Advanced, advance
+from dagy_runtime.engine.isolated.release import release_tasks
+from dagy_runtime.engine.isolated.task import RanTask, run_task
 from dagy_runtime.engine.logs import read_logs
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.results import load_result
 from dagy_runtime.engine.submit import submit_run
 from dagy_runtime.entrypoints import control
-from dagy_runtime.messages import AdvanceRun, to_json
+from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask, to_json
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import (
     Deployment,
@@ -50,6 +52,7 @@ class Stage:
     build: Callable[[str, Mapping[str, str]], Built]
     console: list[str] = field(default_factory=list)
     advanced: list[Advanced] = field(default_factory=list)
+    ran: list[RanTask] = field(default_factory=list)
 
     def deploy(self, source: str, *, files: Mapping[str, str] | None = None) -> FlowVersion:
         built = self.build(textwrap.dedent(source), files or {})
@@ -85,13 +88,20 @@ class Stage:
         )
         return self.ports.registry.put_deployment(replace(deployment, **changes), expected_version=None)
 
-    def submit(self, flow: FlowVersion, parameters: Mapping[str, Any] | None = None, **options: Any) -> str:
+    def submit(
+        self,
+        flow: FlowVersion,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        isolation: Isolation = DEFAULT_ISOLATION,
+        **options: Any,
+    ) -> str:
         creation = submit_run(
             self.ports,
             flow=flow,
             deployment=None,
             parameters=parameters or {},
-            mode=ExecutionMode(),
+            mode=ExecutionMode(isolation=isolation),
             trigger=Trigger.MANUAL,
             requested_by="somebody",
             **options,
@@ -138,7 +148,27 @@ class Stage:
         if delivery.size is None:
             control.handle(self.ports, to_json(delivery.message))
         else:
-            self.advance(delivery.message, **how)
+            self.handle(delivery.message, **how)
+
+    def handle(self, message: Any, **how: Any) -> None:
+        """Bring one message to a runtime function."""
+        match message:
+            case AdvanceRun():
+                self.advance(message, **how)
+            case ReleaseTasks():
+                release_tasks(self.ports, message)
+            case RunTask():
+                self.ran.append(
+                    run_task(
+                        self.ports,
+                        message,
+                        time_left=lambda: 900.0,
+                        request_id="request-1",
+                        pacing=BRISK,
+                        console=self.console.append,
+                        sleep=self.clock.advance,
+                    )
+                )
 
     def run_to_end(self, source: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> Run:
         run_id = self.submit(self.deploy(source), parameters, **options)

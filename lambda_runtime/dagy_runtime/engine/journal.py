@@ -117,12 +117,9 @@ class Journal:
         )
 
     def known_problem(self, task_run_id: str | None) -> Problem | None:
-        """Why a task failed before this invocation, in a run's own words."""
+        """Why a task failed that had failed before this invocation: the flow's child was not told."""
         task = self.stored.get(task_run_id or "")
-        if task is None or task.status is not Status.FAILED or task.problem is None:
-            return None
-        problem = task.problem
-        return Problem(problem.error_type, f"Task run {task.id}: {problem.message}", problem.traceback)
+        return task.problem if task is not None and task.status is Status.FAILED else None
 
     def store_output(self, payload: Payload) -> ResultRef:
         """The flow's own result. Raises: Nonsense."""

@@ -71,6 +71,10 @@ class Tenure:
         except (LeaseLost, Unavailable) as trouble:
             self._trouble = trouble
 
+    def end(self) -> None:
+        """What was held has come to its end, and is stored: there is nothing more to keep."""
+        self._check_at = self._good_until = float("inf")
+
     def prove(self) -> None:
         """Make sure that the run is still ours. Raises: LeaseLost; Unavailable when that cannot be known."""
         self._ask()

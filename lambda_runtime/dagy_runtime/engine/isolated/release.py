@@ -15,7 +15,7 @@ from dagy_runtime.ports import Ports
 from dagy_runtime.values import Run, TaskRun
 
 AT_ONCE: Final = 50
-"""What one invocation sends itself. More goes through others, so that ten thousand tasks are on their way in seconds."""
+"""What one invocation sends itself. More goes through others: ten thousand tasks are on their way in seconds."""
 
 
 def follow_up(ports: Ports, run: Run, plan: Plan, task: TaskRun) -> None:

@@ -220,7 +220,7 @@ class _Attempt(Struct, frozen=True):
             attempts_before=((self.task.id, past.attempts_before),),
             flow_attempt=past.flow_attempt,
         )
-        options = RunOptions(longest_wait_s=-1.0, hands_back_flow_retries=True, is_part=True)  # one attempt, no more
+        options = RunOptions(longest_wait_s=self.pacing.longest_wait_s, hands_back_flow_retries=True, is_part=True)
         return Orders(options, finished, only_task=self.task.id)
 
     def _renew(self, own_id: str) -> Lease | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from dagy.core.sizes import SHAPES
 from dagy.core.states import Status
@@ -42,7 +43,7 @@ _UNMEASURED = Measured(0.0, 0.0, 0.0)
 
 @dataclass
 class TaskJournal:
-    """One attempt at one task. The first outcome told is the attempt's; what the child says after it is not heard.
+    """One claim of one task. The first outcome told is its outcome; another one is nonsense.
 
     Raises LeaseLost from every method that writes, when the store has given the task to another attempt.
     """
@@ -56,8 +57,9 @@ class TaskJournal:
     exchange: Exchange | None
     ended: Ended | None = None
     broken: str | None = None
-    outcome: TaskRun | None = None  # the task as this attempt left it
-    _retry: Problem | None = None  # why the attempt failed that is to be followed by another
+    outcome: TaskRun | None = None  # the task as this claim left it
+    _attempt: int | None = None  # the last one that began: short delays are waited for in here
+    _retry: Problem | None = None  # why it failed, when another is to follow
 
     def take(self, heard: Heard) -> ToChild | None:
         """Write it down; the answer, if it wants one."""
@@ -99,7 +101,8 @@ class TaskJournal:
                 return self._checked(heard)
             case TaskStarted():
                 self._own(heard.task_run_id)
-                self.events.add("task_started", task_run_id=self.claimed.id, attempt=self.claimed.attempt)
+                self._attempt, self._retry = heard.attempt, None
+                self._event("task_started")
             case TaskSucceeded():
                 self._own(heard.task_run_id)
                 if self.exchange is None:
@@ -111,6 +114,7 @@ class TaskJournal:
             case TaskRetrying():
                 self._own(heard.task_run_id)
                 self._retry = problem_of(heard.failure)
+                self._event("task_retrying", error=heard.failure.message, delay_s=heard.delay_s)
             case TaskFailed():
                 self._own(heard.task_run_id)
                 self._end(Status.FAILED, problem=problem_of(heard.failure), measured=heard.measured)
@@ -137,7 +141,7 @@ class TaskJournal:
         """Without having failed it was only interrupted, which is no attempt."""
         return self._end(
             Status.PENDING,
-            used=self.claimed.attempt if self._retry else self.claimed.attempt - 1,
+            used=self._number if self._retry else self._number - 1,
             problem=self._retry,
             not_before=self.ports.clock.now() + wait_s,
             flow_attempt=flow_attempt,
@@ -160,7 +164,7 @@ class TaskJournal:
         own_id = self.claimed.attempt_id or ""
         outcome = TaskOutcome(
             status,
-            self.claimed.attempt if used is None else used,
+            self._number if used is None else used,
             to_iso(self.ports.clock.now()),
             result=result,
             problem=problem,
@@ -174,10 +178,17 @@ class TaskJournal:
         if (stands.status, stands.attempt_id) != (status, own_id):
             raise LeaseLost(self.run.id)
         self.outcome = stands
-        data = {"error": problem.message} if problem else {}
-        name = "task_retrying" if status is Status.PENDING else f"task_{status.value.lower()}"
-        self.events.add(name, task_run_id=self.claimed.id, attempt=self.claimed.attempt, data=data)
+        self.tenure.end()
+        if status is not Status.PENDING:
+            self._event(f"task_{status.value.lower()}", **({"error": problem.message} if problem else {}))
         return stands
+
+    @property
+    def _number(self) -> int:
+        return self._attempt or self.claimed.attempt
+
+    def _event(self, type: str, **data: Any) -> None:
+        self.events.add(type, task_run_id=self.claimed.id, attempt=self._number, data=data)
 
     def _own(self, task_run_id: str) -> None:
         if task_run_id != self.claimed.id:

@@ -1,0 +1,244 @@
+"""Runs whose tasks are isolated give what runs in one process give, and survive what those survive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dagy.core.sizes import Isolation
+from dagy.core.states import Status
+from dagy_runtime.engine.isolated.task import Passed, Ran, Repeated
+from dagy_runtime.messages import RunTask
+from dagy_runtime.values import Problem
+
+ISOLATED = Isolation.TASK_ISOLATED
+
+FLOWS = {
+    "a fan-out and its sum": """
+        from dagy import flow, task
+
+        @task
+        def double(n: int) -> int:
+            print(f"doubling {n}")
+            return n * 2
+
+        @task
+        def total(numbers: list[int]) -> int:
+            return sum(numbers)
+
+        @flow
+        def f(n: int = 3):
+            return total([double(i) for i in range(n)])
+    """,
+    "a chain, results of many kinds, and hooks": """
+        import datetime, decimal
+        from dagy import Hook, flow, task
+
+        class Tell(Hook):
+            def __call__(self, context, state):
+                print(f"{context.kind} {context.name} {state.type}")
+
+        @task(on_running=[Tell()], on_completion=[Tell()])
+        def first():
+            return {"day": datetime.date(2026, 3, 4), "price": decimal.Decimal("1.10")}
+
+        @task
+        def second(known):
+            return [known["day"].isoformat(), {1, 2}]
+
+        @task
+        def third(known, other=5):
+            return (known, other)
+
+        @flow(on_running=[Tell()], on_completion=[Tell()])
+        def f():
+            known = first()
+            return {"a": third(second(known), other=known), "b": [known]}
+    """,
+    "a task that fails once and is retried": """
+        import pathlib
+        from dagy import RunContext, flow, task
+
+        @task(retries=2, retry_delay_seconds=[0, 600])
+        def flaky(path: str):
+            tries = pathlib.Path(path)
+            tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+            if len(tries.read_text()) < 3:
+                raise ValueError(f"try {len(tries.read_text())}")
+            return "done"
+
+        @flow
+        def f(path: str):
+            return flaky(path)
+    """,
+    "a failure that ends the run": """
+        from dagy import flow, task
+
+        @task
+        def bad():
+            raise ValueError("no luck")
+
+        @task
+        def after(x):
+            return x
+
+        @flow
+        def f():
+            return after(bad())
+    """,
+    "a flow without tasks": """
+        from dagy import flow
+
+        @flow
+        def f():
+            return 42
+    """,
+    "a flow that does not import": """
+        from dagy import flow, task
+
+        @task
+        def t():
+            return 1
+
+        @flow
+        def f(n: int = 1):
+            import os
+            if "DAGY_RUN_ID" in os.environ:
+                raise RuntimeError("not here")
+            return t()
+    """,
+    "a task that ends its process": """
+        import os
+        from dagy import flow, task
+
+        @task
+        def leave():
+            os._exit(3)
+
+        @flow
+        def f():
+            return leave()
+    """,
+    "a result that cannot be stored": """
+        import threading
+        from dagy import flow, task
+
+        @task
+        def lock():
+            return threading.Lock()
+
+        @flow
+        def f():
+            return lock()
+    """,
+}
+
+
+def told(problem: Problem) -> tuple[str, str]:
+    """Without the memory that a dead process had used, and without which task it was: that stands in the tasks."""
+    message = problem.message.rpartition("peak")[0] or problem.message
+    return problem.error_type, message.rpartition("Task run leave-1: ")[2]
+
+
+def outcome(
+    stage: Any, source: str, isolation: Isolation, parameters: dict[str, Any], **options: Any
+) -> dict[str, Any]:
+    run_id = stage.submit(stage.deploy(source), parameters, isolation=isolation, **options)
+    stage.until_quiet()
+    run = stage.run(run_id)
+    return {
+        "status": run.status,
+        "problem": told(run.problem) if run.problem else None,
+        "result": stage.result(run_id) if run.status is Status.SUCCEEDED else None,
+        "tasks": {id: (task.status, task.attempt) for id, task in stage.tasks(run_id).items()},
+        "printed": {
+            id: [line for line in stage.log(run_id, id) if "/dagy-run-" not in line] for id in stage.tasks(run_id)
+        },
+    }
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_an_isolated_run_comes_to_what_a_run_in_one_process_comes_to(stage: Any, tmp_path: Any, name: str) -> None:
+    path = {"path": ""} if "path: str" in FLOWS[name] else {}
+
+    whole = outcome(stage, FLOWS[name], Isolation.IN_PROCESS, {key: str(tmp_path / "whole") for key in path})
+    apart = outcome(stage, FLOWS[name], ISOLATED, {key: str(tmp_path / "apart") for key in path})
+
+    assert apart == whole
+
+
+def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any) -> None:
+    source = """
+        from dagy import flow, task
+
+        @task
+        def bad():
+            raise ValueError("no luck")
+
+        @task
+        def good():
+            return 1
+
+        @task
+        def pair(a, b):
+            return (a, b)
+
+        @flow
+        def f():
+            x, y = bad(), good()
+            return [pair(x, y), pair(y, y), pair(pair(x, y), y)]
+    """
+    whole = outcome(stage, source, Isolation.IN_PROCESS, {}, fail_fast=False)
+    apart = outcome(stage, source, ISOLATED, {}, fail_fast=False)
+
+    assert apart["tasks"] == whole["tasks"]
+    assert apart["tasks"]["pair-2"] == (Status.SUCCEEDED, 1)
+    assert [apart["tasks"][f"pair-{n}"][0] for n in (1, 3, 4)] == [Status.SKIPPED] * 3
+    assert (apart["status"], apart["problem"]) == (whole["status"], whole["problem"])
+
+
+def test_every_task_runs_in_an_invocation_of_its_own_and_exactly_once(stage: Any) -> None:
+    run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 3}, isolation=ISOLATED)
+    stage.until_quiet()
+
+    assert stage.ran == [Ran(Status.SUCCEEDED)] * 4
+    assert stage.result(run_id) == 6
+
+
+def test_a_message_that_comes_twice_runs_nothing_twice_and_repeats_the_release(stage: Any) -> None:
+    run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 2}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)  # planned: two roots are released
+    for name in ("double-1", "double-2"):
+        stage.handle(RunTask(run_id, name))
+    stage.ports.dispatcher.waiting.clear()  # what they released is lost
+
+    stage.handle(RunTask(run_id, "double-1"))
+    stage.deliver()
+
+    assert stage.ran[2:] == [Repeated(), Ran(Status.SUCCEEDED)]
+    assert stage.run(run_id).status is Status.SUCCEEDED
+    assert stage.tasks(run_id)["total-1"].attempt == 1
+
+
+def test_lost_messages_are_found_by_the_reconciler(stage: Any) -> None:
+    run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 2}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
+    stage.ports.dispatcher.waiting.clear()
+
+    stage.until_quiet()
+
+    assert stage.run(run_id).status is Status.SUCCEEDED
+
+
+def test_a_cancelled_run_starts_no_task(stage: Any) -> None:
+    from dagy_runtime.engine.cancel import cancel_run
+
+    run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 2}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
+
+    assert cancel_run(stage.ports, run_id).status is Status.CANCELLED
+    stage.until_quiet()
+
+    assert set(stage.ran) <= {Passed("run_final"), Repeated()}
+    assert {task.status for task in stage.tasks(run_id).values()} == {Status.CANCELLED}
