@@ -1,0 +1,246 @@
+"""A world in one thread: every invocation is a coroutine that can be interrupted, crashed or starved before and after each
+thing it asks of the world, in an order and with faults that a seed decides. The same seed gives the same story.
+
+The engine's shells run in it unchanged, on the memory adapters. Only children are played (`children.py`).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+from msgspec.structs import fields as port_fields
+
+from dagy.core.errors import Unavailable
+from dagy_runtime.adapters import memory
+from dagy_runtime.engine.advance import advance
+from dagy_runtime.engine.dead_letters import GivenUp, bury
+from dagy_runtime.engine.isolated.release import release_tasks
+from dagy_runtime.engine.isolated.task import run_task
+from dagy_runtime.engine.reconcile import reconcile
+from dagy_runtime.messages import AdvanceRun, Message, Reconcile, ReleaseTasks, RunTask, to_json
+from dagy_runtime.ports import Ports
+
+TOTAL_S = 900.0
+RETRIES_S = (60.0, 120.0)  # after which Lambda tries an asynchronous invocation again
+FOREVER_S = 6 * 3600.0
+
+
+class Crash(BaseException):
+    """The function's process is gone, at this very moment."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Chances per operation or message. All 0: nothing goes wrong."""
+
+    crash: float = 0.0
+    unavailable: float = 0.0  # the operation did not happen, and the caller is told so
+    reply_lost: float = 0.0  # it did happen, and the caller is told that it is unknown
+    duplicate: float = 0.0
+    lose: float = 0.0
+    delay: float = 0.0  # by up to two minutes
+    skew_s: float = 0.0  # how far a function's clock may be off, either way
+
+
+NONE = Faults()
+
+
+@dataclass
+class Kernel:
+    """Time is `now`, in seconds since the beginning of the world. `hit` counts the faults that hit."""
+
+    seed: int
+    faults: Faults = NONE
+    acknowledges_first: bool = False  # a planted bug: a crash loses the message
+    has_reconciler: bool = True
+    wrap_store: Callable[[Any], Any] = lambda store: store  # planted bugs in what the store promises
+    crash_at: int | None = None  # the operation before which the one crash of this story happens
+    now: float = 0.0
+    hit: Counter[str] = field(default_factory=Counter)
+    operations: int = 0
+    are_faults_on: bool = True
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.clock = memory.FakeClock()
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._main = getcurrent()
+        self.inner = memory.world(clock=self.clock, timers=_Timers(self), dispatcher=_Dispatcher(self))
+        self._store = self.wrap_store(self.inner.runs)
+        self.workshop: Any = None
+
+    # --- time -----------------------------------------------------------------------------------------------
+
+    def at(self, delay_s: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._queue, (self.now + delay_s, next(self._order), act))
+
+    def run(self, until_s: float = FOREVER_S) -> None:
+        """Until nothing is left to happen."""
+        while self._queue and self._queue[0][0] <= until_s:
+            moment, _, act = heapq.heappop(self._queue)
+            if moment > self.now:
+                self.clock.advance(moment - self.now)
+                self.now = moment
+            act()
+
+    def pause(self, seconds: float) -> None:
+        """The invocation that asks sleeps; others go on."""
+        current = getcurrent()
+        self.at(seconds, lambda: current.switch())
+        self._main.switch()
+
+    # --- faults ---------------------------------------------------------------------------------------------
+
+    def strikes(self, name: str, chance: float) -> bool:
+        is_hit = self.are_faults_on and chance > 0 and self.chance.random() < chance
+        self.hit[name] += is_hit
+        return is_hit
+
+    def operate(self, name: str, act: Callable[[], Any]) -> Any:
+        """One thing asked of the world by an invocation."""
+        self.pause(self.chance.uniform(0.001, 0.02))
+        self.operations += 1
+        if self.operations == self.crash_at:
+            self.hit["crash"] += 1
+            raise Crash
+        if self.strikes("crash", self.faults.crash):
+            raise Crash
+        if self.strikes("unavailable", self.faults.unavailable):
+            raise Unavailable(f"{name} is not to be had")
+        answer = act()
+        if self.strikes("reply_lost", self.faults.reply_lost):
+            raise Unavailable(f"the reply of {name} was lost")
+        if self.strikes("crash", self.faults.crash / 2):
+            raise Crash
+        return answer
+
+    # --- AWS ------------------------------------------------------------------------------------------------
+
+    def send(self, handle: Callable[[Ports, str], None], message: Message) -> None:
+        """Asynchronous invocation: at least once, in any order, tried three times, then a dead letter."""
+        copies = 1 + self.strikes("duplicate", self.faults.duplicate)
+        for _ in range(copies):
+            if self.strikes("lose", self.faults.lose):
+                continue
+            delay_s = self.chance.uniform(0.01, 0.5)
+            if self.strikes("delay", self.faults.delay):
+                delay_s += self.chance.uniform(1.0, 120.0)
+            request_id = f"request-{next(self._order)}"
+            self.at(delay_s, lambda id=request_id: self._invoke(handle, message, id, tries=1))
+
+    def _invoke(self, handle: Callable[[Ports, str], None], message: Message, request_id: str, *, tries: int) -> None:
+        ports = self.ports()
+
+        def invocation() -> None:
+            try:
+                handle(ports, request_id)
+            except (Crash, Unavailable) as fault:
+                if self.acknowledges_first:
+                    return
+                if tries <= len(RETRIES_S):
+                    self.at(RETRIES_S[tries - 1], lambda: self._invoke(handle, message, request_id, tries=tries + 1))
+                else:
+                    given_up = GivenUp("RetriesExhausted", request_id, tries, repr(fault), to_json(message))
+                    self.at(0.1, lambda: greenlet(lambda: bury(self.inner_ports(), given_up)).switch())
+
+        greenlet(invocation, parent=self._main).switch()
+
+    def ports(self) -> Ports:
+        """The world as one invocation has it: with interruptions and faults, and a clock of its own."""
+        skew_s = self.chance.uniform(-1, 1) * self.faults.skew_s if self.are_faults_on else 0.0
+        given = {f.name: getattr(self.inner, f.name) for f in port_fields(Ports)}
+        for name in ("blobs", "dispatcher", "timers"):
+            given[name] = _Interrupted(self, given[name])
+        given["runs"] = _Interrupted(self, self._store)
+        given["clock"] = _Skewed(self.clock, skew_s)
+        return Ports(**given)
+
+    def inner_ports(self) -> Ports:
+        """For what is outside of the story: nothing goes wrong there."""
+        given = {f.name: getattr(self.inner, f.name) for f in port_fields(Ports)}
+        return Ports(**{**given, "runs": self._store})
+
+    def to_runtime(self, message: Message) -> None:
+        self.send(lambda ports, request_id: self._runtime(ports, message, request_id), message)
+
+    def to_control(self, message: Message) -> None:
+        if isinstance(message, Reconcile) and self.has_reconciler:
+            self.send(lambda ports, _: void(reconcile(ports)), message)
+
+    def _runtime(self, ports: Ports, message: Message, request_id: str) -> None:
+        began = self.now
+        how: dict[str, Any] = {
+            "time_left": lambda: TOTAL_S - (self.now - began),
+            "request_id": request_id,
+            "console": lambda line: None,
+            "monotonic": lambda: self.now,
+            "workshop": self.workshop.of(ports),
+        }
+        match message:
+            case AdvanceRun():
+                advance(ports, message, **how)
+            case RunTask():
+                run_task(ports, message, sleep=self.pause, **how)
+            case ReleaseTasks():
+                release_tasks(ports, message)
+
+
+def void(_: object) -> None:
+    """For handlers whose answer nobody reads."""
+
+
+class _Interrupted:
+    """A port whose every method can be interrupted, and can fail."""
+
+    def __init__(self, kernel: Kernel, inner: Any) -> None:
+        self._kernel, self._inner = kernel, inner
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if name == "plan" or not callable(method):  # a plan never changes, and is at hand
+            return method
+        return lambda *args, **kwargs: self._kernel.operate(name, lambda: method(*args, **kwargs))
+
+
+class _Skewed:
+    def __init__(self, clock: memory.FakeClock, skew_s: float) -> None:
+        self._clock, self._skew_s = clock, skew_s
+
+    def now(self) -> float:
+        return self._clock.now() + self._skew_s
+
+
+class _Dispatcher:
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def to_runtime(self, size: object, message: Message) -> None:
+        self._kernel.to_runtime(message)
+
+    def to_control(self, message: Message) -> None:
+        self._kernel.to_control(message)
+
+
+class _Timers:
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._names: set[str] = set()
+
+    def to_runtime_at(self, size: object, message: Message, *, at: float, name: str) -> None:
+        self._set(name, at, lambda: self._kernel.to_runtime(message))
+
+    def to_control_at(self, message: Message, *, at: float, name: str) -> None:
+        self._set(name, at, lambda: self._kernel.to_control(message))
+
+    def _set(self, name: str, at: float, fire: Callable[[], None]) -> None:
+        if name not in self._names:
+            self._names.add(name)
+            self._kernel.at(max(0.0, at - self._kernel.clock.now()), fire)
