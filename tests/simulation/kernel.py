@@ -1,5 +1,5 @@
-"""A world in one thread: every invocation is a coroutine that can be interrupted, crashed or starved before and after each
-thing it asks of the world, in an order and with faults that a seed decides. The same seed gives the same story.
+"""A world in one thread: every invocation is a coroutine that can be interrupted, crashed or starved before and after
+each thing it asks of the world, in an order and with faults that a seed decides. The same seed gives the same story.
 
 The engine's shells run in it unchanged, on the memory adapters. Only children are played (`children.py`).
 """
@@ -128,7 +128,8 @@ class Kernel:
         """Asynchronous invocation: at least once, in any order, tried three times, then a dead letter."""
         copies = 1 + self.strikes("duplicate", self.faults.duplicate)
         for _ in range(copies):
-            if self.strikes("lose", self.faults.lose):
+            # The reconciler finds what was lost, not itself: its own message is as durable as AWS says.
+            if not isinstance(message, Reconcile) and self.strikes("lose", self.faults.lose):
                 continue
             delay_s = self.chance.uniform(0.01, 0.5)
             if self.strikes("delay", self.faults.delay):

@@ -108,6 +108,7 @@ def advance(
         return invocation.carry_out(time_left=time_left, total_s=total_s, monotonic=monotonic)
     except LeaseLost:
         _LOG.warning("lease_lost run_id=%s owner=%s", message.run_id, owner)
+        _leave(ports, message.run_id)
         return Abandoned()
     except BaseException:
         with suppress(DagyError):
@@ -115,6 +116,15 @@ def advance(
         with suppress(DagyError):
             ports.runs.release_lease(message.run_id, owner=owner)
         raise
+
+
+def _leave(ports: Ports, run_id: str) -> None:
+    """A run that ended while it was being planned may have got tasks after its end; asking for a cancel that comes too
+    late settles them.
+    """
+    run = ports.runs.get_run(run_id)
+    if run is not None and run.status.is_final:
+        ports.runs.request_cancel(run_id)
 
 
 def _ignored(message: AdvanceRun, claim: Lost) -> Ignored:
