@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dagy.core.errors import Unavailable
-from dagy_runtime.adapters.memory import MemoryRegistry
+from dagy_runtime.adapters.memory import MemoryAnswers, MemoryRegistry
 from dagy_runtime.api.repeats import LEASE_S, Repeats
 from dagy_runtime.api.routes import ROUTES
 
@@ -124,6 +124,22 @@ def test_a_request_that_was_cut_short_is_carried_out_by_a_repeat_a_minute_later(
     assert client.post("/v1/drafts", DRAFT, headers=other).status == 503
     stage.clock.advance(LEASE_S)
     assert client.post("/v1/drafts", DRAFT, headers=other).status == 201
+
+
+class Forgetful(MemoryAnswers):
+    """Cannot write down that anything ended."""
+
+    def finish(self, *_: Any, **__: Any) -> None:
+        raise Unavailable("The table did not answer")
+
+    give_up = finish
+
+
+def test_what_was_done_is_answered_and_what_failed_says_why_also_when_it_cannot_be_kept(new_stage: Any) -> None:
+    client = new_stage(answers=Forgetful()).client("developer")
+    assert client.post("/v1/drafts", DRAFT, headers=KEY).status == 201
+    failed = client.post("/v1/deployments", DEPLOYMENT, headers={"Idempotency-Key": "other"})
+    assert failed.status == 404 and "etl" in failed.error["message"]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ü".encode().decode("latin-1")])

@@ -19,6 +19,7 @@ from dagy.core.states import Status
 from dagy_runtime.adapters import memory
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.ports import Created, Existed, TaskOutcome
+from dagy_runtime.values import Draft
 
 NOW = 1_772_625_600.0
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
@@ -100,6 +101,7 @@ def _with_key(world, make):
     world.keys.put_key(make.key("k1"))
 
 
+DRAFT = Draft("d1", "one", "{}", {}, 0, "2026-03-04T12:00:00.000Z", "2026-03-04T12:00:00.000Z", "ann", "ann")
 Act = Callable[[Any, Any], Any]
 CASES = {
     "create_run": (_nothing, lambda w, m: w.runs.create_run(m.run("one")), 1),
@@ -139,7 +141,13 @@ CASES = {
         1,
     ),
     "append_events": (_created, lambda w, m: w.runs.append_events([m.event("one", n) for n in range(3)]), 1),
-    "put_flow": (_nothing, lambda w, m: w.registry.put_flow(m.flow()), 2),
+    "put_flow": (_nothing, lambda w, m: w.registry.put_flow(m.flow()), 3),
+    "put_draft": (_nothing, lambda w, m: w.drafts.put_draft(DRAFT, expected_version=0), 1),
+    "begin an answer": (
+        _nothing,
+        lambda w, m: w.answers.begin("k", request_hash="r", owner="a", now=NOW, lease_s=9),
+        1,
+    ),
     "put_deployment": (_nothing, lambda w, m: w.registry.put_deployment(m.deployment(), expected_version=0), 1),
     "put_deployment expecting nothing": (
         _nothing,
@@ -196,7 +204,7 @@ def test_when_the_caller_asks_again_it_gets_the_same_and_nothing_happens_twice(
     with pytest.raises(Unavailable, match="ConnectionClosedError"):
         act(world, make)
     assert len(caller_asks_again.lost) == 1
-    if "deployment" in request.node.callspec.id or "put_key" in request.node.callspec.id:
+    if any(name in request.node.callspec.id for name in ("deployment", "put_draft", "put_key")):
         return  # a repeat is refused, or counts once more: the caller looks first, as after any Conflict
     answer, first = act(world, make), act(expected, make)
     assert answer == (Existed(first.run) if isinstance(first, Created) else first)

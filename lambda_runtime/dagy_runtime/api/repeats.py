@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
 
@@ -55,9 +56,11 @@ def once(ctx: Context, kind: Repeats, *, request: bytes, act: Callable[[], Answe
     try:
         answer = act()
     except BaseException:
-        answers.give_up(key, owner=owner)
+        with suppress(Unavailable):
+            answers.give_up(key, owner=owner)
         raise
-    answers.finish(key, owner=owner, status=answer.status, body=answer.body if kind is Repeats.ANSWERED else None)
+    with suppress(Unavailable):  # it is done; a repeat will be carried out again, after a minute
+        answers.finish(key, owner=owner, status=answer.status, body=answer.body if kind is Repeats.ANSWERED else None)
     return answer
 
 

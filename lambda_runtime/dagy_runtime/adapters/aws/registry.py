@@ -122,7 +122,7 @@ class DynamoRegistry:
                 "changed_by_call": token,
             }
         )
-        when = "#deployment_version = :before" if before else "attribute_not_exists(#pk)"
+        when = "#deployment_version = :before AND #created_at = :created_at" if before else "attribute_not_exists(#pk)"
         expected = {":before": before.deployment_version} if before else {}
         # The version before was written by a Dagy that kept none: the last moment to keep it.
         kept = [before, stored] if before and before.artifact_sha256 is None else [stored]
