@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlencode
 
 import pytest
 
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Size
 from dagy.core.spec import FlowSpec, TaskRunSpec, TaskSpec
 from dagy_runtime.adapters.memory import FakeClock, world
@@ -136,10 +137,13 @@ class Stage:
         return self.client("developer").post("/v1/flows", body)
 
 
+LAMBDA_ARM = Platform("lambda", "arm64", "3.13")
+
+
 def make_stage(sizes: Sequence[Size] = tuple(Size), **overrides: Any) -> Stage:
     clock = FakeClock()
     ports = world(clock=clock, **overrides)
-    return Stage(ports, clock, create_app(ports, stage="test", version="9.9.9", sizes=sizes))
+    return Stage(ports, clock, create_app(ports, stage="test", version="9.9.9", sizes=sizes, platform=LAMBDA_ARM))
 
 
 def make_spec(name: str = "etl", version: str = "1.0", parameters: list[dict[str, Any]] | None = None) -> FlowSpec:

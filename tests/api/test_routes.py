@@ -48,6 +48,10 @@ GET    /drafts                                   viewer
 GET    /drafts/{draft_id}                        viewer
 PUT    /drafts/{draft_id}                        developer
 DELETE /drafts/{draft_id}                        developer
+POST   /packages                                 developer
+GET    /packages                                 viewer
+GET    /packages/{slug}                          viewer
+DELETE /packages/{slug}                          developer
 POST   /keys                                     admin
 GET    /keys                                     admin
 DELETE /keys/{key_id}                            admin
@@ -71,6 +75,7 @@ def path_of(route: Route) -> str:
         "task_run_id": "load-1",
         "key_id": "ABC",
         "draft_id": "ABC",
+        "slug": "A1B2C3D4",
     }
     return BASE + route.path.format(**names)
 

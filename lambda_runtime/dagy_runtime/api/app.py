@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Size
 from dagy_runtime.api.answers import Answer
 from dagy_runtime.api.errors import BodyTooLarge, NoSuchRoute
@@ -24,6 +25,7 @@ from dagy_runtime.api.handling import Arrived, Service
 from dagy_runtime.api.routes import BASE, ROUTES, Route
 from dagy_runtime.api.supported import offer
 from dagy_runtime.ports import Ports
+from dagy_runtime.this_platform import this_platform
 
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -41,11 +43,12 @@ def create_app(
     version: str,
     sizes: Sequence[Size] = tuple(Size),
     routes: tuple[Route, ...] = ROUTES,
+    platform: Platform | None = None,
 ) -> Starlette:
-    """The API over these ports. `sizes` are those that the stage has functions for. Starts nothing and needs no
-    lifespan.
+    """The API over these ports. `sizes` are those that the stage has functions for, `platform` what those run
+    on: what this does, unless it is given. Starts nothing and needs no lifespan.
     """
-    service = Service(ports, offer(stage, sizes), version=version)
+    service = Service(ports, offer(stage, sizes, platform or this_platform()), version=version)
     by_path = groupby(sorted(routes, key=_path), key=_path)
     paths = [
         StarletteRoute(f"{BASE}{path}", endpoint=_Path(service, {route.method: route for route in group}))

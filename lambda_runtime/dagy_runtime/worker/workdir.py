@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,10 +12,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from dagy_runtime.this_platform import IS_LAMBDA
+
 _PREFIX: Final = "dagy-run-"
 _IN_USE: Final[set[str]] = set()
-_IS_LAMBDA: Final = sys.executable.startswith("/var/lang/")
-"""Whether this is one of AWS's own sandboxes, where nobody else uses the temporary folder. An emulator's is not."""
 
 
 class WorkDir(Struct, frozen=True):
@@ -47,7 +46,7 @@ class WorkDir(Struct, frozen=True):
 
 
 @contextmanager
-def fresh_work_dir(*, is_sole_user: bool = _IS_LAMBDA) -> Iterator[WorkDir]:
+def fresh_work_dir(*, is_sole_user: bool = IS_LAMBDA) -> Iterator[WorkDir]:
     """Made for the block, readable by this user only, and gone after it with all that was written there.
 
     Removes first what processes that are dead left behind. The sole user of the temporary folder empties it, before and

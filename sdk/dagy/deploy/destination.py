@@ -14,8 +14,9 @@ from dagy.aws import Aws, translated
 from dagy.config import Profile
 from dagy.core.errors import DagyError, Forbidden, NotFound, Unauthenticated, Unavailable
 from dagy.deploy.candidate import Candidate
-from dagy.deploy.shipped import Piece, RangedFile, Shipped, read_shipped
+from dagy.deploy.shipped import Shipped, read_shipped
 from dagy.manifest import read_manifest
+from dagy.ranged_file import Piece, RangedFile
 
 DEFAULT_STAGE: Final = "dev"
 LAST_RESORT: Final = "dagy-artifacts"

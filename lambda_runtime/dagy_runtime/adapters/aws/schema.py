@@ -19,6 +19,7 @@ that the stacks can read it.
 | draft             | `DRAFT#<id>`        | `META`         | gsi4 `DRAFTS`: time#id                            |
 | its canvas        | `DRAFT#<id>`        | `CANVAS`       |                                                   |
 | API key           | `KEY#<id>`          | `META`         | gsi4 `KEYS`: time#id                              |
+| package           | `PACKAGE#<slug>`    | `META`         | gsi4 `PACKAGES`: time#slug                        |
 | dead letter       | `DEADLETTER#<id>`   | `META`         | gsi4 `DEADLETTERS`: time#id                       |
 
 **Tasks.** What never changes about the tasks of a run (id, name, position, parents) is one packed item per 500 tasks,
@@ -136,6 +137,10 @@ def api_key_key(key_id: str) -> Key:
     return Key(f"KEY#{key_id}")
 
 
+def package_key(slug: str) -> Key:
+    return Key(f"PACKAGE#{slug}")
+
+
 def dead_letter_key(letter_id: str) -> Key:
     return Key(f"DEADLETTER#{letter_id}")
 
@@ -167,6 +172,10 @@ def api_key_index(key_id: str, created_at: str) -> dict[str, str]:
 
 def draft_index(draft_id: str, created_at: str) -> dict[str, str]:
     return _indexed((BY_KIND, "DRAFTS", f"{created_at}#{draft_id}"))
+
+
+def package_index(slug: str, created_at: str) -> dict[str, str]:
+    return _indexed((BY_KIND, "PACKAGES", f"{created_at}#{slug}"))
 
 
 def dead_letter_index(letter_id: str, at: str) -> dict[str, str]:

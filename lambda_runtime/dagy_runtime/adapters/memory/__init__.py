@@ -11,6 +11,7 @@ from dagy_runtime.adapters.memory.blobs import MemoryBlobs
 from dagy_runtime.adapters.memory.delivery import Delivery, MemoryDispatcher, MemoryTimers
 from dagy_runtime.adapters.memory.drafts import MemoryDrafts
 from dagy_runtime.adapters.memory.keys import MemoryKeys
+from dagy_runtime.adapters.memory.packages import MemoryPackages
 from dagy_runtime.adapters.memory.registry import MemoryRegistry
 from dagy_runtime.adapters.memory.runs import MemoryRunStore
 from dagy_runtime.adapters.memory.schedules import MemorySchedules
@@ -26,6 +27,7 @@ __all__ = [
     "MemoryDispatcher",
     "MemoryDrafts",
     "MemoryKeys",
+    "MemoryPackages",
     "MemoryRegistry",
     "MemoryRunStore",
     "MemorySchedules",
@@ -46,6 +48,7 @@ def world(**overrides: Any) -> Ports:
         "keys": MemoryKeys(),
         "drafts": MemoryDrafts(),
         "answers": MemoryAnswers(),
+        "packages": MemoryPackages(),
         "blobs": MemoryBlobs(),
         "dispatcher": MemoryDispatcher(),
         "timers": MemoryTimers(clock),
