@@ -21,6 +21,7 @@ from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.invocation import Finished, HandedOver, Invocation
 from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.pacing import Pacing
+from dagy_runtime.engine.package_cache import PackageCache
 from dagy_runtime.engine.parking import claim_for
 from dagy_runtime.engine.tenure import LeaseLost, Tenure
 from dagy_runtime.messages import AdvanceRun
@@ -46,6 +47,7 @@ __all__ = ["advance", "Advanced", "Ignored", "Finished", "HandedOver", "Abandone
 Advanced = Union[Ignored, Finished, HandedOver, Abandoned]
 
 _REAL_PACING: Final = Pacing()
+_THIS_FUNCTIONS: Final = PackageCache()
 
 
 def advance(
@@ -57,6 +59,7 @@ def advance(
     pacing: Pacing = _REAL_PACING,
     console: Callable[[str], object] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
+    packages: PackageCache = _THIS_FUNCTIONS,
 ) -> Advanced:
     """Take the run as far as the function's time allows.
 
@@ -89,7 +92,7 @@ def advance(
         invocation=owner.rpartition("/")[2],
         console=console or _to_stdout,
     )
-    invocation = Invocation(ports, claim.run, tenure, logs, EventLog(ports, message.run_id), pacing)
+    invocation = Invocation(ports, claim.run, tenure, logs, EventLog(ports, message.run_id), pacing, packages)
     try:
         return invocation.carry_out(time_left=time_left, total_s=total_s, monotonic=monotonic)
     except LeaseLost:

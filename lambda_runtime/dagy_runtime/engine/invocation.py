@@ -27,6 +27,7 @@ from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.journal import Journal, problem_of
 from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.pacing import Pacing
+from dagy_runtime.engine.package_cache import PackageCache
 from dagy_runtime.engine.parking import park
 from dagy_runtime.engine.resume import deaths_of, finished_of
 from dagy_runtime.engine.supervision import (
@@ -71,6 +72,7 @@ class Invocation(Struct, frozen=True):
     logs: LogWriter
     events: EventLog
     pacing: Pacing
+    packages: PackageCache
 
     @property
     def hop(self) -> int:
@@ -89,6 +91,12 @@ class Invocation(Struct, frozen=True):
         self.events.add("run_started" if is_first else "run_resumed", data={"hop": self.hop})
         with fresh_work_dir() as dirs, Handover(dirs.handover) as handover:
             self.tenure.keep()
+            provided = self.packages.provide(self.ports.blobs, self.run.packages, pulse=self.tenure.pulse)
+            self.tenure.keep()
+            if isinstance(provided, Unusable):
+                return self._finish_without_code(provided)
+            if provided.fetched:
+                self.events.add("packages_fetched", data={"slugs": list(provided.fetched)})
             metadata = unpack_artifact(
                 self.ports.blobs,
                 self.run.artifact,
@@ -98,8 +106,7 @@ class Invocation(Struct, frozen=True):
             )
             self.tenure.keep()
             if isinstance(metadata, Unusable):
-                self.logs.note(None, metadata.problem.message)
-                return self._finish(End(Status.FAILED, metadata.problem))
+                return self._finish_without_code(metadata)
             job = Job(
                 run_id=self.run.id,
                 code_dir=dirs.code,
@@ -115,6 +122,7 @@ class Invocation(Struct, frozen=True):
                     hands_back_flow_retries=True,  # its number is stored with the run before it begins
                 ),
                 finished=finished_of(list(stored.values()), flow_attempt=self.tenure.flow_attempt),
+                package_dirs=provided.folders,
             )
             journal = self._journal(stored, handover)
             with ChildProcess.start(job) as child:
@@ -122,6 +130,10 @@ class Invocation(Struct, frozen=True):
                     child, journal, time_left=time_left, total_s=total_s, pacing=self.pacing, monotonic=monotonic
                 )
             return self._conclude(verdict, journal, total_s=total_s)
+
+    def _finish_without_code(self, why: Unusable) -> Finished:
+        self.logs.note(None, why.problem.message)
+        return self._finish(End(Status.FAILED, why.problem))
 
     def _journal(self, stored: dict[str, TaskRun], handover: Handover) -> Journal:
         return Journal(
