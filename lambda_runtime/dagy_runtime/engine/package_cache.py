@@ -1,4 +1,4 @@
-"""The dependency packages a warm function has on its disk: each is downloaded and unpacked once, however many runs use it.
+"""The dependency packages a warm function has on its disk: downloaded and unpacked once, however many runs use them.
 
 A flow's process could write there, since it runs as the same user, and the next one might be somebody else's. So every
 file is looked at before each use: whoever writes, replaces, adds or removes one, or changes its times, changes the
