@@ -146,7 +146,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/packages", packages.register_package, m.PackageResponse, _DEVELOPER,
         "Register a dependency package that was uploaded; 200 instead of 201 when it is there already", status=201,
-        body=m.PackageRegisterRequest,
+        body=m.PackageRegisterRequest, repeats=Repeats.ANSWERED,
     ),
     Route(
         "GET", "/packages", packages.list_packages, m.PackageListResponse, _VIEWER,

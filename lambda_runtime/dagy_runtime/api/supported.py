@@ -9,7 +9,7 @@ from dagy.core.platforms import Platform
 from dagy.core.sizes import Executor, Isolation, Size
 
 
-def offer(stage: str, sizes: Sequence[Size], platform: Platform) -> Offer:
+def offer(stage: str, sizes: Sequence[Size], platform: Platform | None = None) -> Offer:
     return Offer(
         stage,
         sizes=tuple(size for size in Size if size in sizes),

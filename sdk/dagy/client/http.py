@@ -253,8 +253,7 @@ class DagyClient:
     # --- dependency packages --------------------------------------------------------------------------------
 
     def register_package(self, request: m.PackageRegisterRequest) -> m.PackageResponse:
-        """A repeat is the same package again, so it is repeated inside when nobody answers."""
-        return self._send("POST", "/packages", m.PackageResponse, request, idempotency_key=uuid.uuid4().hex)
+        return self._make("/packages", m.PackageResponse, request, None)
 
     def get_package(self, slug: str) -> m.PackageResponse:
         return self._get(f"/packages/{_part(slug)}", m.PackageResponse)
@@ -265,7 +264,7 @@ class DagyClient:
 
     def delete_package(self, slug: str) -> None:
         """Refused while a deployment has it."""
-        self._transport.send("DELETE", f"/packages/{_part(slug)}")
+        self._transport.send("DELETE", f"/packages/{_part(slug)}", is_done_when_absent=True)
 
     # --- keys and identity ----------------------------------------------------------------------------------
 
