@@ -146,7 +146,7 @@ class ArtifactStore(Construct):
 
 _OBJECTS: Final = (
     "Objects cannot be named before they exist: all of the stage's one bucket to read, as `dagy deploy --prefix` "
-    "puts artifacts where it likes, and prefixes that are no artifacts' to write"
+    "puts artifacts where it likes, and prefixes that are no artifacts' to write; deleted packages keep their versions"
 )
 
 
