@@ -48,7 +48,7 @@ def pack(
         for path, data in sorted(members.items()):
             member = zipfile.ZipInfo(path, _MOMENT)
             member.create_system, member.external_attr = _UNIX, _PERMISSIONS
-            archive.writestr(member, data, compression(data), _LEVEL)
+            archive.writestr(member, data, _compression(data), _LEVEL)
     packed_bytes = buffer.tell()
     if packed_bytes > max_bytes:
         raise InvalidFlow(
@@ -79,7 +79,7 @@ def _check(files: Mapping[str, bytes]) -> None:
         )
 
 
-def compression(data: bytes) -> int:
+def _compression(data: bytes) -> int:
     """Deflate, unless that makes so little of so much that a reader would take it for a bomb."""
     if len(data) > RATIO_MATTERS_ABOVE_BYTES and len(data) > MAX_RATIO * len(zlib.compress(data, _LEVEL)) * 0.9:
         return zipfile.ZIP_STORED

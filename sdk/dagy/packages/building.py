@@ -7,6 +7,7 @@ import re
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from dagy.artifact.metadata import FileEntry
-from dagy.artifact.packing import compression, folded
+from dagy.artifact.packing import MAX_RATIO, RATIO_MATTERS_ABOVE_BYTES, folded
 from dagy.core.errors import InvalidInput, NotFound, Unavailable
 from dagy.core.offer import MAX_PACKAGE_BYTES, MAX_PACKAGES_UNPACKED_BYTES
 from dagy.core.platforms import LAMBDA, Platform
@@ -119,7 +120,16 @@ def write_package(
 def _add(archive: zipfile.ZipFile, name: str, data: bytes, *, mode: int) -> None:
     member = zipfile.ZipInfo(name, _MOMENT)
     member.create_system, member.external_attr = _UNIX, (stat.S_IFREG | mode) << 16
-    archive.writestr(member, data, compression(data), _LEVEL)
+    archive.writestr(member, data, _method(data), _LEVEL)
+
+
+def _method(data: bytes) -> int:
+    """Deflate, unless that makes so little of so much that a reader would take it for a bomb. Looked at quickly: level 1
+    makes at most a few times more than what is used.
+    """
+    if len(data) > RATIO_MATTERS_ABOVE_BYTES and len(data) > MAX_RATIO / 5 * len(zlib.compress(data, 1)):
+        return zipfile.ZIP_STORED
+    return zipfile.ZIP_DEFLATED
 
 
 def _distributions(wheels: Path, platform: Platform) -> dict[str, str]:
