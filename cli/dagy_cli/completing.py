@@ -76,6 +76,10 @@ def deployments(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return _offered((found.name for found in _asked(ctx).list_deployments().items), incomplete)
 
 
+def packages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    return _offered((found.slug for found in _asked(ctx).iter_packages()), incomplete.upper())
+
+
 def run_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Files, and deployments when an API answers in time."""
     offered = files(ctx, param, incomplete)

@@ -27,6 +27,7 @@ SECTIONS = {
         "flows": Lazy("dagy_cli.commands.flows:flows", "Flows registered in a stage."),
         "deployments": Lazy("dagy_cli.commands.deployments:deployments", "Deployments: what can be run, and when."),
         "schedules": Lazy("dagy_cli.commands.schedules:schedules", "Schedules: what runs by itself, and when."),
+        "packages": Lazy("dagy_cli.commands.packages:packages", "Dependency packages: third-party modules for flows."),
         "runs": Lazy("dagy_cli.commands.runs:runs", "Runs, here or in a stage."),
     },
     "Environments": {

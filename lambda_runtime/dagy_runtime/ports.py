@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol, Union
+from typing import IO, Final, Protocol, Union
 
 from msgspec import Struct
 
@@ -17,8 +17,8 @@ from dagy.core.offer import MAX_ARTIFACT_BYTES
 from dagy.core.sizes import Size
 from dagy.core.states import Status
 from dagy_runtime.messages import Message
-from dagy_runtime.plan import Plan
 from dagy_runtime.people import AuditLog, CodeExchange, Directory, PublicKeys, Sessions
+from dagy_runtime.plan import Plan
 from dagy_runtime.values import (
     ApiKey,
     ArtifactRef,
@@ -28,6 +28,7 @@ from dagy_runtime.values import (
     Event,
     FlowVersion,
     Lease,
+    Package,
     Page,
     Problem,
     ResultRef,
@@ -355,6 +356,21 @@ class Answers(Protocol):
         """Let the next who comes begin at once."""
 
 
+class Packages(Protocol):
+    """Dependency packages."""
+
+    def put_package(self, package: Package) -> Package:
+        """Store it; one of the same slug is replaced but keeps its `created_at` and `created_by`. What stands now."""
+
+    def get_package(self, slug: str) -> Package | None: ...
+
+    def list_packages(self, *, limit: int, cursor: str | None = None) -> Page:
+        """Newest first."""
+
+    def delete_package(self, slug: str) -> bool:
+        """Whether it was there. Its object stays."""
+
+
 # --- the rest of the world ----------------------------------------------------------------------------------
 
 Pulse = Callable[[], object]
@@ -386,6 +402,12 @@ class Blobs(Protocol):
 
         Raises: NotFound; OSError when the file cannot be written, which may hold a part of the object then.
         """
+
+    def open(self, key: str, *, version_id: str | None = None) -> IO[bytes]:
+        """The object as a file for reading, of which only what is read is fetched. Raises: NotFound."""
+
+    def delete(self, key: str) -> None:
+        """Its versions stay, for those who know their ids. A repeat, or one that was never there, is fine."""
 
     def exists(self, key: str, *, version_id: str | None = None) -> bool:
         """Whether `get` would find it."""
@@ -460,6 +482,7 @@ class Ports(Struct, frozen=True):
     keys: Keys
     drafts: Drafts
     answers: Answers
+    packages: Packages
     blobs: Blobs
     dispatcher: Dispatcher
     timers: Timers

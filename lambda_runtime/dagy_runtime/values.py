@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Executor, Isolation, Size
 from dagy.core.spec import FlowSpec
 from dagy.core.states import Status
@@ -84,6 +85,30 @@ class Deployment(Struct, frozen=True):
     updated_by: str | None = None  # a key id or a user, for people to read
 
 
+class Package(Struct, frozen=True):
+    """A registered dependency package. The slug stands for its contents, so nothing but the name ever changes."""
+
+    slug: str
+    name: str
+    artifact: ArtifactRef
+    contents_sha256: str
+    platform: Platform
+    distributions: Mapping[str, str]  # versions by name
+    modules: tuple[str, ...]  # top-level names that can be imported from it
+    unpacked_bytes: int
+    file_count: int
+    created_at: str
+    created_by: str
+
+
+class PackageRef(Struct, frozen=True):
+    """The exact package that a run was submitted with."""
+
+    slug: str
+    artifact: ArtifactRef
+    unpacked_bytes: int
+
+
 class Trigger(str, Enum):
     """Who asked for a run."""
 
@@ -136,6 +161,7 @@ class Run(Struct, frozen=True):
     result: ResultRef | None = None
     hops: int = 0  # invocations used so far
     is_planned: bool = False  # all its tasks are in the store
+    packages: tuple[PackageRef, ...] = ()  # pinned as the artifact is
 
 
 class TaskRun(Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dagy.config import Profile, resolve_region
-from dagy.core.errors import DagyError, Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
+from dagy.core.errors import Conflict, DagyError, Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from dagy.loopback import is_loopback
 
 if TYPE_CHECKING:
@@ -106,8 +106,10 @@ def _of_answer(error: ClientError, doing: str) -> DagyError:
         return Unauthenticated(f"AWS does not accept the credentials for {doing} ({said})", _SIGN_IN)
     if code.startswith("AccessDenied") or status == 403:
         return Forbidden(f"AWS refused {doing} ({said})", f"The credentials lack the action {error.operation_name}.")
-    if code in _MISSING:
-        return NotFound(_MISSING[code], doing, said)
+    if code in _MISSING or status == 404:
+        return NotFound(_MISSING.get(code, "object"), doing, said)
+    if status == 412:
+        return Conflict(f"AWS did not do {doing}: it changed meanwhile ({said})", "Try again.")
     if status >= 500 or "Throttl" in code or code == "SlowDown":
         return Unavailable(f"AWS could not do {doing} ({said})", "Try again.")
     return InvalidInput(f"AWS refused {doing} ({said})")

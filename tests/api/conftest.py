@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Size
 from dagy.core.spec import FlowSpec, TaskRunSpec, TaskSpec
 from dagy_runtime.adapters.memory import FakeClock, MemoryPublicKeys, world
@@ -207,10 +208,15 @@ class Stage:
         return self.client("developer").post("/v1/flows", body)
 
 
+LAMBDA_ARM = Platform("lambda", "arm64", "3.13")
+
+
 def make_stage(sizes: Sequence[Size] = tuple(Size), rate: Rate | None = None, **overrides: Any) -> Stage:
     clock = FakeClock()
     ports = world(clock=clock, **overrides)
-    app = create_app(ports, stage="test", version="9.9.9", sizes=sizes, entrance=ENTRANCE, rate=rate)
+    app = create_app(
+        ports, stage="test", version="9.9.9", sizes=sizes, platform=LAMBDA_ARM, entrance=ENTRANCE, rate=rate
+    )
     return Stage(ports, clock, app)
 
 

@@ -130,7 +130,7 @@ def test_a_change_made_on_an_old_version_is_refused(registered: Any) -> None:
         pytest.param({"default_executor": "ecs"}, "not available yet", id="executor of the future"),
         pytest.param({"default_executor": "step-functions"}, "not available yet", id="the other executor"),
         pytest.param({"default_executor": "k8s"}, "Unknown executor", id="unknown executor"),
-        pytest.param({"packages": ["A1B2C3D4"]}, "not available yet", id="packages"),
+        pytest.param({"packages": ["pandas"]}, "Invalid dependency package 'pandas'", id="a package that is no slug"),
         pytest.param({"status": "paused"}, "Unknown status", id="unknown status"),
         pytest.param({"parameters": {"nope": 1}}, "Unknown parameter 'nope'", id="unknown parameter"),
         pytest.param({"parameters": {"day": "x", "limit": "ten"}}, "expects int", id="parameter of the wrong type"),

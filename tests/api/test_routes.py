@@ -48,6 +48,10 @@ GET    /drafts                                   viewer
 GET    /drafts/{draft_id}                        viewer
 PUT    /drafts/{draft_id}                        developer
 DELETE /drafts/{draft_id}                        developer
+POST   /packages                                 developer
+GET    /packages                                 viewer
+GET    /packages/{slug}                          viewer
+DELETE /packages/{slug}                          developer
 POST   /keys                                     admin
 GET    /keys                                     admin
 DELETE /keys/{key_id}                            admin
@@ -78,6 +82,7 @@ def path_of(route: Route) -> str:
         "key_id": "ABC",
         "draft_id": "ABC",
         "user": "a@example.com",
+        "slug": "A1B2C3D4",
     }
     return BASE + route.path.format(**names)
 

@@ -37,9 +37,10 @@ def test_a_stage_says_what_it_has(small_stage: Any) -> None:
         "sizes": ["nano", "small"],
         "isolations": ["in-process"],
         "executors": ["lambda"],
-        "has_packages": False,
+        "has_packages": True,
         "max_artifact_bytes": 250 * 2**20,
         "has_run_limits": False,
+        "platform": {"system": "lambda", "architecture": "arm64", "python_version": "3.13"},
     }
 
 

@@ -25,6 +25,7 @@ import pytest
 from moto import mock_aws
 
 from dagy.config import write_profile
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Size
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
@@ -38,6 +39,7 @@ from dagy_runtime.engine.keys import mint_key
 from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import Event, Problem, ResultRef, Role, TaskRun
 
+LAMBDA_ARM = Platform("lambda", "arm64", "3.13")
 BUCKET = "dagy-artifacts-123456789012-us-east-1"
 FLOW = """\
 from dagy import flow, task
@@ -242,7 +244,7 @@ def stage(home: Path, s3: Any, sizes: tuple[Size, ...], monkeypatch: pytest.Monk
     monkeypatch.setenv("DAGY_ARTIFACT_BUCKET", BUCKET)
     ports = world(clock=SystemClock(), ids=RandomIds(), blobs=S3Blobs(Clients({"AWS_REGION": "us-east-1"}), BUCKET))
     stage = Stage("", ports, s3)
-    with serving(create_app(ports, stage="dev", version="0.1.0", sizes=sizes), stage.asked) as url:
+    with serving(create_app(ports, stage="dev", version="0.1.0", sizes=sizes, platform=LAMBDA_ARM), stage.asked) as url:
         stage.url = url
         write_profile("dev", api_url=url, stage="dev", region="us-east-1", table_format="plain", api_key=stage.key())
         yield stage

@@ -277,7 +277,7 @@ def test_the_bucket_is_found(
         pytest.param(["--tag", "team"], 2, "Invalid tag 'team', expected key=value", id="a tag without a value"),
         pytest.param(["--deployment", "a/b"], 2, "Invalid deployment name", id="a name that is a path"),
         pytest.param(["--namespace", "/abs"], 2, "Invalid namespace", id="a namespace that is absolute"),
-        pytest.param(["--dep-packages", "A1B2C3D4", "X9Y8Z7W6"], 2, "packages are not available yet", id="packages"),
+        pytest.param(["--dep-packages", "pandas"], 2, "Invalid dependency package 'pandas'", id="a package's name"),
         pytest.param(["--flow-name", "other"], 2, "Artifact flow spec mismatch. Expected other:latest, got etl:latest",
                      id="another flow"),
         pytest.param(["--param", "source"], 2, "Invalid param 'source', expected key=value", id="half a parameter"),

@@ -20,7 +20,8 @@ from dagy.deploy import Candidate, DeployOptions, schedule_change
 from dagy.deploy.changes import flow_changes
 from dagy.deploy.options import Keep, Remove, Replace, check
 from dagy.deploy.plan import ChangeSettings, Deployed, Plan, PutDeployment, Register, Upload, make_plan
-from dagy.deploy.shipped import Piece, RangedFile, Shipped, dropped, read_shipped
+from dagy.deploy.shipped import Shipped, dropped, read_shipped
+from dagy.ranged_file import Piece, RangedFile
 
 NOW = 1_800_000_000.0
 AT = "2026-01-01T00:00:00.000Z"

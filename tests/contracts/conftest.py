@@ -18,6 +18,7 @@ import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Isolation, Size
 from dagy.core.spec import FlowSpec
 from dagy.core.states import Status
@@ -34,6 +35,7 @@ from dagy_runtime.values import (
     DeploymentStatus,
     Event,
     FlowVersion,
+    Package,
     Role,
     Run,
     TaskRun,
@@ -225,6 +227,22 @@ class Make:
             "created_by": "somebody",
         }
         return ApiKey(**{**given, **changes})
+
+    def package(self, slug: str, *, seconds: float = 0, **changes: Any) -> Package:
+        given: dict[str, Any] = {
+            "slug": slug,
+            "name": "numbers",
+            "artifact": ArtifactRef("bucket", f"packages/{slug}.zip", "ab" * 32, "v1", 1234),
+            "contents_sha256": "cd" * 32,
+            "platform": Platform("lambda", "arm64", "3.13"),
+            "distributions": {"numpy": "2.3.5"},
+            "modules": ("numpy",),
+            "unpacked_bytes": 5678,
+            "file_count": 9,
+            "created_at": self.at(seconds),
+            "created_by": "somebody",
+        }
+        return Package(**{**given, **changes})
 
     def dead_letter(self, id: str, *, seconds: float = 0, **changes: Any) -> DeadLetter:
         given: dict[str, Any] = {"id": id, "at": self.at(seconds), "reason": "gone", "message": {"kind": "advance-run"}}

@@ -125,3 +125,39 @@ def test_a_link_names_the_object(world):
     url = world.blobs.presigned_get("a/b c", expires_s=60)
     assert world.blobs.bucket in url
     assert "a/b" in url
+
+
+def test_an_opened_object_is_read_from_anywhere_in_the_very_version(world):
+    data = bytes(range(256)) * 4000
+    world.blobs.put("big", data)
+    version = world.blobs.find_artifact(world.blobs.bucket, "big", None).version_id
+    world.blobs.put("big", b"new")
+    with world.blobs.open("big", version_id=version) as file:
+        assert file.seek(-5, 2) == len(data) - 5
+        assert file.read() == data[-5:]
+        file.seek(300)
+        assert file.read(7) == data[300:307]
+    with world.blobs.open("big") as file:
+        assert file.read() == b"new"
+    world.blobs.put("empty", b"")
+    with world.blobs.open("empty") as file:
+        assert file.read() == b""
+    for version_id in (None, "no-such-version"):
+        with pytest.raises(NotFound, match="nothing"):
+            world.blobs.open("nothing", version_id=version_id)
+
+
+def test_a_deleted_object_is_gone_but_for_those_who_know_its_version(world):
+    world.blobs.delete("never/there")
+    world.blobs.put("a/1", b"x")
+    version = world.blobs.find_artifact(world.blobs.bucket, "a/1", None).version_id
+    world.blobs.delete("a/1")
+    world.blobs.delete("a/1")
+    assert not world.blobs.exists("a/1")
+    assert world.blobs.list_keys("a/") == []
+    with pytest.raises(NotFound):
+        world.blobs.get("a/1")
+    assert world.blobs.get("a/1", version_id=version) == b"x"
+    world.blobs.put("a/1", b"again")
+    assert world.blobs.get("a/1") == b"again"
+    assert world.blobs.list_keys("a/") == ["a/1"]

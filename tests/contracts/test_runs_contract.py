@@ -9,7 +9,7 @@ from dagy.core.errors import Conflict, InvalidInput
 from dagy.core.sizes import Isolation, Size
 from dagy.core.states import FINAL, RUN_TRANSITIONS, Status
 from dagy_runtime.ports import Created, Existed, Lost, RunFilter, Won
-from dagy_runtime.values import ArtifactRef, Lease, Trigger
+from dagy_runtime.values import ArtifactRef, Lease, PackageRef, Trigger
 
 NOW = 1_772_625_600.0
 ENDS = sorted(FINAL & set(RUN_TRANSITIONS))
@@ -36,6 +36,10 @@ class TestCreating:
             requested_by="key-1",
             tags={"k": "", "ü": "ö"},
             deployment=None,
+            packages=(
+                PackageRef("A1B2C3D4", ArtifactRef("bucket", "packages/A1B2C3D4.zip", "ab" * 32, "v1", 7), 2**31),
+                PackageRef("X9Y8Z7W6", ArtifactRef("bucket", "packages/X9Y8Z7W6.zip", "cd" * 32, None, 8), 9),
+            ),
         )  # fmt: skip
         assert world.runs.create_run(run) == Created(run)
         stored = world.runs.get_run(run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import tempfile
 import textwrap
 import time
@@ -16,8 +17,12 @@ import pytest
 from msgspec.structs import replace
 
 from dagy.artifact import build_artifact, load_target
+from dagy.core.names import package_key
+from dagy.core.platforms import Platform
 from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE, ExecutionMode, Isolation
 from dagy.core.spec import FlowSpec
+from dagy.packages.building import write_package
+from dagy.packages.host import host_platform
 from dagy.results import decode
 from dagy_runtime.adapters import memory
 from dagy_runtime.engine.advance import Advanced, advance
@@ -25,6 +30,7 @@ from dagy_runtime.engine.isolated.release import release_tasks
 from dagy_runtime.engine.isolated.task import RanTask, run_task
 from dagy_runtime.engine.logs import read_logs
 from dagy_runtime.engine.pacing import Pacing
+from dagy_runtime.engine.package_cache import PackageCache
 from dagy_runtime.engine.results import load_result
 from dagy_runtime.engine.submit import submit_run
 from dagy_runtime.entrypoints import control
@@ -34,12 +40,14 @@ from dagy_runtime.values import (
     Deployment,
     DeploymentStatus,
     FlowVersion,
+    Package,
     Run,
     ScheduleSpec,
     TaskRun,
     Trigger,
 )
 
+HERE = host_platform()
 BRISK = Pacing(check_s=0.05, flush_s=0.05, cancel_grace_s=0.5)
 
 
@@ -51,6 +59,7 @@ class Stage:
     clock: memory.FakeClock
     build: Callable[[str, Mapping[str, str]], Built]
     console: list[str] = field(default_factory=list)
+    cache: PackageCache = field(default_factory=lambda: PackageCache(platform=HERE))
     advanced: list[Advanced] = field(default_factory=list)
     ran: list[RanTask] = field(default_factory=list)
 
@@ -73,6 +82,33 @@ class Stage:
         )
         return self.ports.registry.put_flow(flow)
 
+    def register_package(self, files: Mapping[str, str], *, platform: Platform = HERE) -> Package:
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            sources = {}
+            for number, (name, text) in enumerate(files.items()):
+                sources[name] = Path(folder, str(number))
+                sources[name].write_text(textwrap.dedent(text))
+            path = Path(folder, "package.zip")
+            contents = write_package(path, sources, platform, {"some": "1"})
+            self.ports.blobs.put(package_key(contents.slug), path.read_bytes())
+        artifact = self.ports.blobs.find_artifact(self.ports.blobs.bucket, package_key(contents.slug), None)
+        assert artifact is not None
+        return self.ports.packages.put_package(
+            Package(
+                slug=contents.slug,
+                name="some",
+                artifact=artifact,
+                contents_sha256=contents.sha256,
+                platform=contents.platform,
+                distributions=contents.distributions,
+                modules=contents.modules,
+                unpacked_bytes=contents.unpacked_bytes,
+                file_count=len(contents.files),
+                created_at="2026-03-04T12:00:00.000Z",
+                created_by="somebody",
+            )
+        )
+
     def deployment(self, flow: FlowVersion, **changes: Any) -> Deployment:
         deployment = Deployment(
             name=flow.name,
@@ -94,12 +130,13 @@ class Stage:
         parameters: Mapping[str, Any] | None = None,
         *,
         isolation: Isolation = DEFAULT_ISOLATION,
+        deployment: Deployment | None = None,
         **options: Any,
     ) -> str:
         creation = submit_run(
             self.ports,
             flow=flow,
-            deployment=None,
+            deployment=deployment,
             parameters=parameters or {},
             mode=ExecutionMode(isolation=isolation),
             trigger=Trigger.MANUAL,
@@ -128,6 +165,7 @@ class Stage:
             pacing=pacing,
             console=self.console.append,
             monotonic=monotonic,
+            packages=self.cache,
         )
         self.advanced.append(advanced)
         return advanced
@@ -244,5 +282,9 @@ def stage(build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     temp.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temp))
     ports = memory.world()
-    yield Stage(ports, ports.clock, build)
+    stage = Stage(ports, ports.clock, build)
+    yield stage
+    stage.cache.clear()
+    for root in temp.glob(f"dagy-run-{os.getpid()}-packages"):
+        root.rmdir()
     assert list(temp.iterdir()) == [], "every run takes its folders with it"

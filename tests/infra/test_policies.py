@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dagy.core.names import RESERVED_PREFIXES
+from dagy.core.names import WRITTEN_PREFIXES
 from dagy_infra.constructs.encryption import USES
 from dagy_runtime.adapters.aws import schema, table
 
@@ -18,7 +18,7 @@ WRITING = {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem",
 
 # The only statements whose resources have a wildcard. The reasons stand where the statements are made; cdk-nag's test
 # reads them.
-WILDCARDS = {"ManageSchedules", "ReadObjects", "ReadState", "WriteObjects", "WriteOwnLog"}
+WILDCARDS = {"DeletePackages", "ManageSchedules", "ReadObjects", "ReadState", "WriteObjects", "WriteOwnLog"}
 WILDCARDS_ON_DEMAND = {"AttachToNetwork", "SendTraces"}
 
 
@@ -76,7 +76,7 @@ def test_functions_may_write_no_artifact(synthesised) -> None:
         if "s3:PutObject" in _list(statement["Action"]) and statement["Effect"] == "Allow":
             for resource in _list(statement["Resource"]):
                 [below] = re.findall(r'/(runs|state)/[a-z/-]*\*"', json.dumps(resource))
-                assert below in RESERVED_PREFIXES
+                assert below in WRITTEN_PREFIXES
 
 
 # --- what a flow may do: its process has its runtime's rights -----------------------------------------------

@@ -97,6 +97,7 @@ class _Bench:
     workshop: Workshop
     run: Run
     handover: Any = field(default_factory=lambda: _NoFolder())
+    fetched: tuple[str, ...] = ()
 
     @contextmanager
     def start(self, orders: Orders) -> Iterator[Any]:

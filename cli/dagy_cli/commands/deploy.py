@@ -15,7 +15,7 @@ from dagy_cli.changing import Consent, change_options
 from dagy_cli.output import DRY_RUN_REMARK, Output
 from dagy_cli.params import pairs
 from dagy_cli.session import Session, pass_session
-from dagy_cli.settings import Command
+from dagy_cli.several import DepPackages
 from dagy_cli.steps import Steps
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from dagy.deploy import Candidate, DeployOptions, DeployResult
 
 
-@click.command("deploy", cls=Command, short_help="Deploy a flow: build, upload, register, schedule.")
+@click.command("deploy", cls=DepPackages, short_help="Deploy a flow: build, upload, register, schedule.")
 @click.argument("target", metavar="ARTIFACT.zip | PATH[:FLOW]", shell_complete=completing.files)
-@click.argument("more_packages", nargs=-1, metavar="")
 @click.option("--deployment", metavar="NAME", help="What `dagy run` will name.  [default: the flow's name]",
               shell_complete=completing.deployments)  # fmt: skip
 @click.option("--flow-name", metavar="NAME", help="The flow the artifact must hold.  [default: read from it]")
@@ -49,14 +48,15 @@ if TYPE_CHECKING:
 @click.option("--prefix", default="dagy", show_default=True, help="How keys in the bucket begin.")
 @click.option("--include", multiple=True, metavar="GLOB", help="Files to add when building. Repeatable.")
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A build-time parameter. Repeatable.")
-@click.option("--dep-packages", multiple=True, metavar="SLUG...", help="Dependency packages to attach, in this order.")
+@click.option("--dep-packages", multiple=True, metavar="SLUG...", help="Dependency packages to attach, in this order.",
+              shell_complete=completing.packages)  # fmt: skip
+@click.option("--no-dep-packages", is_flag=True, help="Detach all dependency packages.")
 @click.option("--force", is_flag=True, help="Deploy even when the code has not changed.")
 @change_options
 @pass_session
 def deploy(
     session: Session,
     target: str,
-    more_packages: tuple[str, ...],
     deployment: str | None,
     flow_name: str | None,
     flow_version: str | None,
@@ -73,6 +73,7 @@ def deploy(
     include: tuple[str, ...],
     params: tuple[str, ...],
     dep_packages: tuple[str, ...],
+    no_dep_packages: bool,
     force: bool,
     consent: Consent,
 ) -> None:
@@ -85,12 +86,13 @@ def deploy(
       dagy deploy pipelines/etl.py:daily_etl
       dagy deploy pipelines/etl.py:daily_etl --execution-mode small --schedule "0 6 * * 1-5" --timezone Europe/Athens
       dagy deploy dist/artifact.zip --deployment my-etl --flow-version 1.2.0 --tag team=data --dry-run
+      dagy deploy ml/train.py:train --dep-packages A1B2C3D4 X9Y8Z7W6 --execution-mode small
     """
     from dagy.core.sizes import parse_execution_modes
     from dagy.deploy import DeployOptions, S3Store, check, deploy_candidate, schedule_change
 
-    if more_packages and not dep_packages:
-        raise click.UsageError(f"Got unexpected extra argument ({more_packages[0]})")
+    if dep_packages and no_dep_packages:
+        raise click.UsageError("--no-dep-packages contradicts --dep-packages.")
     options = DeployOptions(
         deployment=deployment,
         flow_name=flow_name,
@@ -101,7 +103,7 @@ def deploy(
         schedule=schedule_change(schedule, timezone, is_removed=no_schedule),
         status=status,
         default_executor=default_executor,
-        packages=(*dep_packages, *more_packages) or None,
+        packages=dep_packages if dep_packages or no_dep_packages else None,
         prefix=prefix.strip("/"),
         is_forced=force,
     )
@@ -112,8 +114,6 @@ def deploy(
     steps = Steps(session.out)
     _say_where(session.out, profile, client)
     candidate = _candidate(target, options, steps, include=include, params=pairs("param", params))
-    for warning in candidate.warnings:
-        session.out.warning(warning)
     result = deploy_candidate(
         candidate,
         options,
@@ -121,6 +121,7 @@ def deploy(
         client=client,
         report=lambda step: steps.done(step.title, step.detail),
         agree=lambda dropped: _agree(session.out, dropped, consent),
+        warn=session.out.warning,
         is_dry_run=consent.is_dry_run,
     )
     _say_what_came_of_it(session.out, result, steps)

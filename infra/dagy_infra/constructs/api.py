@@ -130,6 +130,7 @@ class Api(Construct):
             *props.table.access(),
             *props.store.reading(),
             props.store.writing(STATE_PREFIX),
+            props.store.deleting_packages(),
             props.timer.starting(),
             props.runtimes.invoking(),
             invoking("TellControl", props.control.function),

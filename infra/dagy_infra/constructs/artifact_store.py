@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from dagy.core.errors import InvalidInput
-from dagy.core.names import is_reserved_key
+from dagy.core.names import PACKAGES_PREFIX, is_written_key
 from dagy_infra.constructs.accepted import WildcardStatement, accept
 from dagy_infra.stages import DEFAULT_STAGE
 from dagy_runtime.adapters.aws.packing import STATE_PREFIX
@@ -60,6 +60,12 @@ class ArtifactStore(Construct):
                 *(
                     s3.LifecycleRule(id=rule, prefix=prefix, noncurrent_version_expiration=Duration.days(1))
                     for rule, prefix in (("expire-old-runs", RUNS_PREFIX), ("expire-old-state", STATE_PREFIX))
+                ),
+                s3.LifecycleRule(
+                    # Deleting a package leaves a marker; runs under way have pinned the version below it.
+                    id="expire-deleted-packages",
+                    prefix=f"{PACKAGES_PREFIX}/",
+                    noncurrent_version_expiration=Duration.days(30),
                 ),
                 s3.LifecycleRule(
                     # Old versions of artifacts stay: an upload whose registration failed, or that crossed another
@@ -119,8 +125,8 @@ class ArtifactStore(Construct):
         Raises: InvalidInput for any other prefix.
         """
         for prefix in prefixes:
-            if not is_reserved_key(prefix):
-                raise InvalidInput(f"Functions cannot write below '{prefix}': artifacts may be there")
+            if not is_written_key(prefix):
+                raise InvalidInput(f"Functions cannot write below '{prefix}': code may be there")
         return WildcardStatement(
             reason=_OBJECTS,
             sid="WriteObjects",
@@ -128,10 +134,19 @@ class ArtifactStore(Construct):
             resources=[f"{self._arn}/{prefix}*" for prefix in prefixes],
         )
 
+    def deleting_packages(self) -> iam.PolicyStatement:
+        """A marker over them: what a run has pinned stays for a while."""
+        return WildcardStatement(
+            reason=_OBJECTS,
+            sid="DeletePackages",
+            actions=["s3:DeleteObject"],
+            resources=[f"{self._arn}/{PACKAGES_PREFIX}/*"],
+        )
+
 
 _OBJECTS: Final = (
     "Objects cannot be named before they exist: all of the stage's one bucket to read, as `dagy deploy --prefix` "
-    "puts artifacts where it likes, and prefixes that are no artifacts' to write"
+    "puts artifacts where it likes, and prefixes that are no artifacts' to write; deleted packages keep their versions"
 )
 
 

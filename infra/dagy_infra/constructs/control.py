@@ -57,7 +57,7 @@ class Control(Construct):
         )
         self.function.allow(
             props.table.access_to("RUN#*", "IDEM#*"),
-            props.table.reading("DEPLOYMENT#*", "FLOW#*"),
+            props.table.reading("DEPLOYMENT#*", "FLOW#*", "PACKAGE#*"),
             props.table.listing(BY_STATUS),
             props.store.reading_state(),
             props.store.writing(STATE_OF_RUNS),

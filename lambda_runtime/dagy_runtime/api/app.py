@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Size
 from dagy_runtime.api.answers import Answer
 from dagy_runtime.api.callers import Entrance, Gate
@@ -28,6 +29,7 @@ from dagy_runtime.api.sign_in import Pages
 from dagy_runtime.api.supported import offer
 from dagy_runtime.engine.buckets import Rate
 from dagy_runtime.ports import Ports
+from dagy_runtime.this_platform import this_platform
 
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -45,14 +47,16 @@ def create_app(
     version: str,
     sizes: Sequence[Size] = tuple(Size),
     routes: tuple[Route, ...] = ROUTES,
+    platform: Platform | None = None,
     entrance: Entrance | None = None,
     rate: Rate | None = None,
 ) -> Starlette:
-    """The API over these ports. `sizes` are those that the stage has functions for. Without an `entrance` only API keys
-    are let in; `rate` is what each caller may ask of this process. Starts nothing and needs no lifespan.
+    """The API over these ports. `sizes` are those that the stage has functions for, `platform` what those run on: what
+    this does, unless it is given. Without an `entrance` only API keys are let in; `rate` is what each caller may ask
+    of this process. Starts nothing and needs no lifespan.
     """
     gate = Gate(ports, entrance, rate)
-    service = Service(ports, offer(stage, sizes), gate, version=version)
+    service = Service(ports, offer(stage, sizes, platform or this_platform()), gate, version=version)
     by_path = groupby(sorted(routes, key=_path), key=_path)
     paths = [
         StarletteRoute(f"{BASE}{path}", endpoint=_Path(service, {route.method: route for route in group}))

@@ -11,6 +11,7 @@ from dagy.client import models as m
 from dagy.core.errors import Conflict, InvalidInput, NotFound
 from dagy.core.names import checked_name
 from dagy_runtime.api import views
+from dagy_runtime.api.attaching import check_attached, find_package
 from dagy_runtime.api.checks import check_expected, checked_tag_filter, flow_to_use, no_deployment
 from dagy_runtime.api.context import Context
 from dagy_runtime.api.pages import fitting
@@ -106,13 +107,17 @@ def delete_deployment(ctx: Context, *, name: str) -> None:
 
 
 def decide_for(ctx: Context, current: Deployment | None, change: Change, name: str, flow: FlowVersion) -> Deployment:
-    return decide(current, change, name=name, flow=flow, offer=ctx.offer, now=ctx.ports.clock.now(), by=ctx.caller.id)
+    now = ctx.ports.clock.now()
+    planned = decide(current, change, name=name, flow=flow, offer=ctx.offer, now=now, by=ctx.caller.id)
+    if current is None or planned.packages != current.packages or planned.size != current.size:
+        check_attached(ctx.ports, ctx.offer, planned)
+    return planned
 
 
 def store_deployment(ctx: Context, name: str, decided: Callable[[Deployment | None], Deployment]) -> Deployment:
     """Read, decide, write under the version read; again when somebody else was faster. Then the schedule.
 
-    When EventBridge refuses the schedule, what stood before is put back.
+    When EventBridge refuses the schedule, or a package is gone meanwhile, what stood before is put back.
     """
     registry = ctx.ports.registry
     for _ in range(_TRIES):
@@ -123,8 +128,10 @@ def store_deployment(ctx: Context, name: str, decided: Callable[[Deployment | No
         except Conflict:
             continue
         try:
+            for slug in stored.packages:
+                find_package(ctx.ports, slug)  # somebody may have deleted it between the check and the write
             return sync_schedule(ctx.ports, name) or stored
-        except InvalidInput:
+        except (InvalidInput, NotFound):
             _put_back(ctx, current, stored)
             raise
     raise Conflict(f"Deployment '{name}' keeps being changed by others", "Deploy it again when they are done.")

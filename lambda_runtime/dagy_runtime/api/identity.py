@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dagy.client import models as m
 from dagy.core.errors import Conflict
+from dagy_runtime.api import views
 from dagy_runtime.api.context import Context
 from dagy_runtime.engine.tokens import MAX_LIFE_S
 
@@ -51,4 +52,5 @@ def stage(ctx: Context) -> m.StageResponse:
         has_packages=offer.has_packages,
         max_artifact_bytes=offer.max_artifact_bytes,
         has_run_limits=offer.has_run_limits,
+        platform=views.platform_view(offer.platform) if offer.platform else None,
     )

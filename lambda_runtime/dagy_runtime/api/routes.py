@@ -6,7 +6,19 @@ import functools
 from typing import Final
 
 from dagy.client import models as m
-from dagy_runtime.api import audit, bulk_runs, deployments, drafts, flows, identity, keys, rollbacks, runs, users
+from dagy_runtime.api import (
+    audit,
+    bulk_runs,
+    deployments,
+    drafts,
+    flows,
+    identity,
+    keys,
+    packages,
+    rollbacks,
+    runs,
+    users,
+)
 from dagy_runtime.api.context import Context
 from dagy_runtime.api.openapi import document
 from dagy_runtime.api.queries import (
@@ -143,6 +155,21 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=m.DagDraftUpdateRequest, etag="version",
     ),
     Route("DELETE", "/drafts/{draft_id}", drafts.delete_draft, None, _DEVELOPER, "Delete a draft", status=204),
+    # --- dependency packages
+    Route(
+        "POST", "/packages", packages.register_package, m.PackageResponse, _DEVELOPER,
+        "Register a dependency package that was uploaded; 200 instead of 201 when it is there already", status=201,
+        body=m.PackageRegisterRequest, repeats=Repeats.ANSWERED,
+    ),
+    Route(
+        "GET", "/packages", packages.list_packages, m.PackageListResponse, _VIEWER,
+        "List dependency packages, newest first", query=PageQuery,
+    ),
+    Route("GET", "/packages/{slug}", packages.get_package, m.PackageResponse, _VIEWER, "One dependency package"),
+    Route(
+        "DELETE", "/packages/{slug}", packages.delete_package, None, _DEVELOPER,
+        "Delete a dependency package that no deployment has", status=204,
+    ),
     # --- keys
     Route(
         "POST", "/keys", keys.create_key, m.KeyCreatedResponse, _ADMIN,

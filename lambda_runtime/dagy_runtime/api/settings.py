@@ -21,6 +21,7 @@ from dagy.core.sizes import (
     Isolation,
     parse_execution_modes,
 )
+from dagy.core.slugs import checked_slug
 from dagy.core.timestamps import to_iso
 from dagy.parameters import check_values
 from dagy.schedules import DEFAULT_TIMEZONE, checked_timezone, parse_schedule
@@ -125,7 +126,7 @@ def decide(
         default_executor=_chosen(base.default_executor, change.default_executor, _executor, None),
         tags=_chosen(base.tags, change.tags, checked_tags, {}),
         parameters=_chosen(base.parameters, change.parameters, dict, {}),
-        packages=_chosen(base.packages, change.packages, tuple, ()),
+        packages=_chosen(base.packages, change.packages, _slugs, ()),
         max_concurrent_runs=_chosen(base.max_concurrent_runs, change.max_concurrent_runs, int, None),
         artifact_sha256=flow.artifact.sha256,
         updated_by=by,
@@ -156,6 +157,10 @@ def _chosen(current: Any, asked: Any, read: Any, cleared: Any) -> Any:
     if asked is UNSET:
         return current
     return cleared if asked is None else read(asked)
+
+
+def _slugs(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(checked_slug, texts))
 
 
 def _status(word: str) -> DeploymentStatus:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dagy.core.offer import Offer
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Executor, Isolation, Size
 
 
-def offer(stage: str, sizes: Sequence[Size]) -> Offer:
+def offer(stage: str, sizes: Sequence[Size], platform: Platform | None = None) -> Offer:
     return Offer(
         stage,
         sizes=tuple(size for size in Size if size in sizes),
         isolations=(Isolation.IN_PROCESS,),
         executors=(Executor.LAMBDA,),
-        has_packages=False,
+        has_packages=True,
+        platform=platform,
     )

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from dagy.client import models as m
 from dagy.core.errors import ArtifactSerializationError, InvalidSchedule
+from dagy.core.platforms import Platform
 from dagy.core.timestamps import to_epoch, to_iso
 from dagy.results import JSON, JSON_TAGGED, Encoded, readable
 from dagy.schedules import parse_schedule
@@ -20,6 +21,7 @@ from dagy_runtime.values import (
     Draft,
     Event,
     FlowVersion,
+    Package,
     Problem,
     ResultRef,
     Run,
@@ -146,6 +148,7 @@ def run_view(run: Run, *, result_url: str | None = None) -> m.RunResponse:
         result_codec=run.result.codec if run.result else None,
         result_size_bytes=run.result.size_bytes if run.result else None,
         result_url=result_url,
+        packages=[package.slug for package in run.packages],
     )
 
 
@@ -182,6 +185,31 @@ def event_view(event: Event) -> m.EventResponse:
 def log_view(page: LogPage) -> m.LogResponse:
     items = [m.LogLine(at=e.at, task_run_id=e.task_run_id, stream=e.stream, line=e.line) for e in page.lines]
     return m.LogResponse(items=items, next_cursor=page.cursor, is_complete=page.is_complete)
+
+
+def package_view(package: Package, *, artifact_exists: bool | None = None) -> m.PackageResponse:
+    return m.PackageResponse(
+        slug=package.slug,
+        name=package.name,
+        platform=platform_view(package.platform),
+        distributions=dict(package.distributions),
+        modules=list(package.modules),
+        size_bytes=package.artifact.size_bytes,
+        unpacked_bytes=package.unpacked_bytes,
+        file_count=package.file_count,
+        sha256=package.artifact.sha256,
+        contents_sha256=package.contents_sha256,
+        artifact_s3_uri=package.artifact.uri,
+        created_at=package.created_at,
+        created_by=package.created_by,
+        artifact_exists=artifact_exists,
+    )
+
+
+def platform_view(platform: Platform) -> m.PlatformModel:
+    return m.PlatformModel(
+        system=platform.system, architecture=platform.architecture, python_version=platform.python_version
+    )
 
 
 def key_view(key: ApiKey, *, warning: str | None = None) -> m.KeyResponse:

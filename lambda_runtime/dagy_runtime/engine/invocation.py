@@ -107,6 +107,8 @@ class Invocation(Struct, frozen=True):
             if isinstance(bench, Unusable):
                 self.logs.note(None, bench.problem.message)
                 return self._finish(End(Status.FAILED, bench.problem))
+            if bench.fetched:
+                self.events.add("packages_fetched", data={"slugs": list(bench.fetched)})
             orders = Orders(
                 options=RunOptions(
                     fail_fast=self.run.fail_fast,

@@ -20,10 +20,11 @@ from dagy.core.states import Status
 from dagy.core.timestamps import to_epoch, to_iso
 from dagy.parameters import check_values
 from dagy.schedules import parse_schedule
+from dagy_runtime.engine.packages import pinned
 from dagy_runtime.engine.rescue_timer import arm_reconciler
 from dagy_runtime.messages import AdvanceRun, FireSchedule, StartRun
 from dagy_runtime.ports import Created, Creation, Existed, Ports
-from dagy_runtime.values import Deployment, DeploymentStatus, FlowVersion, Problem, Run, Trigger
+from dagy_runtime.values import Deployment, DeploymentStatus, FlowVersion, PackageRef, Problem, Run, Trigger
 
 BY_MESSAGE: Final = "message"
 """Who asked for runs that came by a message to the control function: IAM knows who sent it, Dagy does not."""
@@ -45,14 +46,14 @@ def submit_run(
     max_workers: int = 1,
     tags: Mapping[str, str] | None = None,
 ) -> Creation:
-    """Make a PENDING run, pinned to the flow's artifact as it is now, and start it.
+    """Make a PENDING run, pinned to the flow's artifact and the deployment's packages as they are now, and start it.
 
     `parameters` are complete and valid: the caller has checked them. What `mode` leaves open, the deployment says.
     A repeat with the same idempotency key gives the first call's run; while that is PENDING its message is sent
     again, which is harmless, because a run can be claimed only once.
 
-    Raises: Conflict when the key was used for another request. Unavailable: the run may exist already, and is
-    started within two minutes if it does; repeat with the same key to find out.
+    Raises: NotFound for a package that is gone. Conflict when the key was used for another request. Unavailable: the
+    run may exist already, and is started within two minutes if it does; repeat with the same key to find out.
     """
     now = to_iso(ports.clock.now())
     run = _new_run(
@@ -68,6 +69,7 @@ def submit_run(
         fail_fast=fail_fast,
         max_workers=max_workers,
         tags=tags,
+        packages=pinned(ports.packages, deployment.packages if deployment else ()),
     )
     creation = ports.runs.create_run(run, idempotency_key=idempotency_key)
     _start(ports, creation.run)
@@ -90,7 +92,8 @@ def fire_schedule(ports: Ports, message: FireSchedule) -> Fired | NotFired:
     """One run per deployment and nominal time, however often the message comes.
 
     A schedule that fires for a deployment that is gone, paused or has no schedule any more is late news, not an error.
-    Parameters that do not fit the flow make a FAILED run that says so: a schedule that misfires must be seen.
+    Parameters that do not fit the flow, or a package that is gone, make a FAILED run that says so: a schedule that
+    misfires must be seen.
 
     Raises: NotFound when the deployment's flow version does not exist.
     """
@@ -108,6 +111,8 @@ def fire_schedule(ports: Ports, message: FireSchedule) -> Fired | NotFired:
     if flow is None:
         raise NotFound("flow", f"{deployment.flow_name} {deployment.flow_version}")
     parameters, misfit = _checked(flow, deployment.parameters, "Change the deployment's parameters.")
+    packages, missing = _pinned(ports, deployment)
+    misfit = misfit or missing
     run = _new_run(
         scheduled_run_id(flow.name, deployment.name, nominal_at),
         created_at=to_iso(ports.clock.now()),
@@ -121,6 +126,7 @@ def fire_schedule(ports: Ports, message: FireSchedule) -> Fired | NotFired:
         fail_fast=True,
         max_workers=1,
         tags=None,
+        packages=packages,
     )
     return Fired(_begin(ports, run, misfit))
 
@@ -139,6 +145,8 @@ def start_run(ports: Ports, message: StartRun, *, delivery_id: str) -> Creation:
         raise NotFound("flow", f"{deployment.flow_name} {deployment.flow_version}")
     given = {**deployment.parameters, **message.parameters}
     parameters, misfit = _checked(flow, given, "Send others, or change the deployment's.")
+    packages, missing = _pinned(ports, deployment)
+    misfit = misfit or missing
     now = to_iso(ports.clock.now())
     run = _new_run(
         run_id(flow.name, now, ports.ids.unique()[-8:].lower()),
@@ -153,6 +161,7 @@ def start_run(ports: Ports, message: StartRun, *, delivery_id: str) -> Creation:
         fail_fast=True,
         max_workers=1,
         tags=None,
+        packages=packages,
     )
     key = f"{BY_MESSAGE}:{deployment.name}:{message.idempotency_key or delivery_id}"
     return _begin(ports, run, misfit, idempotency_key=key)
@@ -192,6 +201,7 @@ def _new_run(
     fail_fast: bool,
     max_workers: int,
     tags: Mapping[str, str] | None,
+    packages: tuple[PackageRef, ...],
 ) -> Run:
     return Run(
         id=new_id,
@@ -210,6 +220,7 @@ def _new_run(
         scheduled_at=scheduled_at,
         requested_by=requested_by,
         tags={**(deployment.tags if deployment else {}), **(tags or {})},
+        packages=packages,
     )
 
 
@@ -248,6 +259,13 @@ def _checked(flow: FlowVersion, given: Mapping[str, Any], advice: str) -> tuple[
     except InvalidInput as error:
         hint = f" {error.hint}" if error.hint else ""
         return given, Problem(type(error).__name__, f"{error}. {advice}{hint}")
+
+
+def _pinned(ports: Ports, deployment: Deployment) -> tuple[tuple[PackageRef, ...], Problem | None]:
+    try:
+        return pinned(ports.packages, deployment.packages), None
+    except NotFound as error:
+        return (), Problem("PackageGone", f"{error}. {error.hint}")
 
 
 Firing = Union[Fired, NotFired]

@@ -15,6 +15,7 @@ from msgspec import Struct
 from dagy.artifact import Metadata
 from dagy.execution.recorder import Finished, RunOptions
 from dagy_runtime.engine.artifacts import Unusable, unpack_artifact
+from dagy_runtime.engine.package_cache import THIS_FUNCTIONS, PackageCache, Provided
 from dagy_runtime.ports import Blobs, Pulse
 from dagy_runtime.values import Run
 from dagy_runtime.worker.child import Job
@@ -52,6 +53,10 @@ class Bench(Protocol):
     @property
     def handover(self) -> Handover: ...
 
+    @property
+    def fetched(self) -> tuple[str, ...]:
+        """The dependency packages that were not at hand."""
+
     def start(self, orders: Orders) -> AbstractContextManager[Child]: ...
 
 
@@ -67,6 +72,11 @@ class ForkedBench(Struct, frozen=True):
     dirs: WorkDir
     handover: Handover
     metadata: Metadata
+    packages: Provided
+
+    @property
+    def fetched(self) -> tuple[str, ...]:
+        return self.packages.fetched
 
     def start(self, orders: Orders) -> AbstractContextManager[Child]:
         return ChildProcess.start(
@@ -82,6 +92,7 @@ class ForkedBench(Struct, frozen=True):
                 finished=orders.finished,
                 is_plan_only=orders.is_plan_only,
                 only_task=orders.only_task,
+                package_dirs=self.packages.folders,
             )
         )
 
@@ -90,11 +101,20 @@ class ForkedWorkshop(Struct, frozen=True):
     """Children are forked from this process, and everything of theirs is gone when the block ends."""
 
     blobs: Blobs
+    packages: PackageCache = THIS_FUNCTIONS
 
     @contextmanager
     def opened(self, run: Run, *, keep: Callable[[], None], pulse: Pulse) -> Iterator[ForkedBench | Unusable]:
         with fresh_work_dir() as dirs, Handover(dirs.handover) as handover:
             keep()
+            packages = self.packages.provide(self.blobs, run.packages, pulse=pulse)
+            keep()
+            if isinstance(packages, Unusable):
+                yield packages
+                return
             metadata = unpack_artifact(self.blobs, run.artifact, download=dirs.download, into=dirs.code, pulse=pulse)
             keep()
-            yield metadata if isinstance(metadata, Unusable) else ForkedBench(run, dirs, handover, metadata)
+            if isinstance(metadata, Unusable):
+                yield metadata
+                return
+            yield ForkedBench(run, dirs, handover, metadata, packages)

@@ -39,6 +39,7 @@ from dagy_runtime.worker.frames import (
     PlannedTask,
     Refused,
 )
+from dagy_runtime.worker.import_path import put_on_path
 from dagy_runtime.worker.link import Link
 from dagy_runtime.worker.payloads import to_payload
 from dagy_runtime.worker.recorder import PipeRecorder, shortened
@@ -59,13 +60,14 @@ class Job(Struct, frozen=True):
     finished: Finished
     is_plan_only: bool = False  # trace the flow, tell its plan, and hand everything back
     only_task: str | None = None  # run this one task run, whose parents are finished; the rest is others'
+    package_dirs: tuple[Path, ...] = ()  # extracted dependency packages, in the order they were attached
 
 
 def live(job: Job, *, parent_pid: int, channel: socket.socket, stdout_fd: int, stderr_fd: int) -> None:
     """The whole life of a child, from the fork on. The caller ends the process when this returns, and also when it
     raises: nothing of the parent's stack may go on in here.
     """
-    environ = child_environment(os.environ, run_id=job.run_id, temp_dir=job.temp_dir)
+    environ = child_environment(os.environ, run_id=job.run_id, temp_dir=job.temp_dir, package_dirs=job.package_dirs)
     cut_ties(
         parent_pid=parent_pid,
         channel=channel,
@@ -106,6 +108,7 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
 
 
 def _traced(job: Job) -> TracedFlow:
+    put_on_path(job.package_dirs)
     return load_extracted(job.code_dir, job.metadata).trace(**job.parameters)
 
 

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,15 +23,21 @@ _KEPT: Final = ("DAGY_STAGE",)
 _LAMBDA_INTERNALS: Final = ("AWS_LAMBDA_RUNTIME_API", "_HANDLER", "_LAMBDA_TELEMETRY_LOG_FD", "_X_AMZN_TRACE_ID")
 
 
-def child_environment(environ: Mapping[str, str], *, run_id: str, temp_dir: Path) -> dict[str, str]:
+def child_environment(
+    environ: Mapping[str, str], *, run_id: str, temp_dir: Path, package_dirs: Sequence[Path] = ()
+) -> dict[str, str]:
     """What user code sees: AWS credentials and region stay, because flows use AWS. The platform's own settings go, and
-    so does the address at which a process could take this function's next event.
+    so does the address at which a process could take this function's next event. Pythons that user code starts find the
+    packages too, and write no bytecode there.
     """
     kept = {
         name: value
         for name, value in environ.items()
         if name in _KEPT or not (name.startswith("DAGY_") or name in _LAMBDA_INTERNALS)
     }
+    if package_dirs:
+        kept["PYTHONPATH"] = os.pathsep.join([*map(str, package_dirs), *filter(None, [kept.get("PYTHONPATH")])])
+        kept["PYTHONDONTWRITEBYTECODE"] = "1"
     return {**kept, "DAGY_RUN_ID": run_id, "TMPDIR": str(temp_dir)}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,10 +12,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from dagy_runtime.this_platform import IS_LAMBDA
+
 _PREFIX: Final = "dagy-run-"
 _IN_USE: Final[set[str]] = set()
-_IS_LAMBDA: Final = sys.executable.startswith("/var/lang/")
-"""Whether this is one of AWS's own sandboxes, where nobody else uses the temporary folder. An emulator's is not."""
 
 
 class WorkDir(Struct, frozen=True):
@@ -47,7 +46,7 @@ class WorkDir(Struct, frozen=True):
 
 
 @contextmanager
-def fresh_work_dir(*, is_sole_user: bool = _IS_LAMBDA) -> Iterator[WorkDir]:
+def fresh_work_dir(*, is_sole_user: bool = IS_LAMBDA) -> Iterator[WorkDir]:
     """Made for the block, readable by this user only, and gone after it with all that was written there.
 
     Removes first what processes that are dead left behind. The sole user of the temporary folder empties it, before and
@@ -64,15 +63,25 @@ def fresh_work_dir(*, is_sole_user: bool = _IS_LAMBDA) -> Iterator[WorkDir]:
             folder.mkdir()
         yield work_dir
     finally:
-        _remove(root)
+        remove(root)
         _IN_USE.discard(root.name)
         sweep(temp)
+
+
+def kept_dir(name: str) -> Path:
+    """A folder that outlives runs, readable by this user only, made when it is not there. It is removed as a run's is,
+    once this process is dead.
+    """
+    root = Path(tempfile.gettempdir(), f"{_PREFIX}{os.getpid()}-{name}")
+    root.mkdir(mode=0o700, exist_ok=True)
+    _IN_USE.add(root.name)
+    return root
 
 
 def _empty(temp: Path) -> None:
     for path in temp.iterdir():
         if path.name not in _IN_USE:
-            _remove(path)
+            remove(path)
 
 
 def _sweep(temp: Path) -> None:
@@ -80,10 +89,10 @@ def _sweep(temp: Path) -> None:
         pid = path.name.removeprefix(_PREFIX).partition("-")[0]
         is_ours = pid == str(os.getpid())
         if (is_ours and path.name not in _IN_USE) or (pid.isdigit() and not is_ours and not _is_alive(int(pid))):
-            _remove(path)
+            remove(path)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Also what user code made unreadable, as far as it goes; what is left is removed by the next sweep."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, onerror=_make_writable_and_retry)
@@ -92,7 +101,7 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-def _make_writable_and_retry(remove: object, path: str, _: object) -> None:
+def _make_writable_and_retry(removal: object, path: str, _: object) -> None:
     try:
         Path(path).parent.chmod(0o700)
         if Path(path).is_dir() and not Path(path).is_symlink():

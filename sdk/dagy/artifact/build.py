@@ -16,7 +16,7 @@ from typing import Any, Final
 from dagy.artifact.buildable import check_buildable, entry_function
 from dagy.artifact.collecting import Collection, collect
 from dagy.artifact.data_files import data_files
-from dagy.artifact.dependencies import dependencies_of
+from dagy.artifact.dependencies import Absent, dependencies_of, warning
 from dagy.artifact.metadata import Metadata
 from dagy.artifact.namespace import derived_namespace
 from dagy.artifact.packing import pack
@@ -43,7 +43,12 @@ class LocalArtifact:
     code_hash: str
     sha256: str
     metadata: Metadata
-    warnings: tuple[str, ...] = ()
+    absent: tuple[Absent, ...] = ()
+    """What it imports that neither it nor the runtimes have."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(map(warning, self.absent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +108,7 @@ def build_artifact(
     path = _output_path(output_dir, spec.name, sha256)
     _write(path, data)
     _write(path.with_name("build.json"), _sidecar(metadata, sha256))
-    return LocalArtifact(
-        path, spec.name, spec.version, spec, metadata.code_hash, sha256, metadata, dependencies.warnings
-    )
+    return LocalArtifact(path, spec.name, spec.version, spec, metadata.code_hash, sha256, metadata, dependencies.absent)
 
 
 def _told_time() -> str:

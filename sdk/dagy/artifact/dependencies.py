@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
@@ -14,28 +14,61 @@ BUNDLED: Final = frozenset(
     {"boto3", "botocore", "cronsim", "dateutil", "fastjsonschema", "jmespath", "msgspec", "s3transfer", "six", "tzdata"}
     | {"urllib3"}
 )
+_BUNDLED_DISTRIBUTIONS: Final = BUNDLED - {"dateutil"} | {"python-dateutil"}
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Something a flow imports that the runtimes do not have. `text` names it for people."""
+
+    text: str
+    module: str | None
+    distributions: tuple[str, ...]
+
+    def is_in(self, modules: Sequence[str], distributions: Iterable[str]) -> bool:
+        """Whether a dependency package of those modules and distributions brings it."""
+        held = {normal_name(name) for name in distributions}
+        return self.module in modules or any(normal_name(name) in held for name in self.distributions)
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     versions: Mapping[str, str]  # by distribution
-    warnings: tuple[str, ...]
+    absent: tuple[Absent, ...]
 
 
 def dependencies_of(modules: Iterable[str]) -> Dependencies:
     """For top-level module names that are importable here."""
     versions: dict[str, str] = {}
-    absent: list[str] = []
+    absent: list[Absent] = []
     for module in sorted(modules):
         names = _distributions(module)
         versions.update((name, metadata.version(name)) for name in names)
         if module not in BUNDLED:
-            absent.append(" and ".join(f"{name} {versions[name]}" for name in names) or f"module '{module}'")
-    return Dependencies(dict(sorted(versions.items())), tuple(map(_warning, absent)))
+            text = " and ".join(f"{name} {versions[name]}" for name in names) or f"module '{module}'"
+            absent.append(Absent(text, module, tuple(names)))
+    return Dependencies(dict(sorted(versions.items())), tuple(absent))
 
 
-def _warning(what: str) -> str:
-    return f"{what} is not in the artifact, and the runtimes do not bring it: tasks that import it will fail there"
+def absent_of(versions: Mapping[str, str]) -> tuple[Absent, ...]:
+    """From what an artifact tells of itself: versions by distribution."""
+    return tuple(
+        Absent(f"{name} {version}", None, (name,))
+        for name, version in versions.items()
+        if normal_name(name) not in _BUNDLED_DISTRIBUTIONS
+    )
+
+
+def warning(absent: Absent) -> str:
+    return (
+        f"{absent.text} is not in the artifact, and the runtimes do not bring it: tasks that import it will fail there "
+        "without a dependency package that holds it (dagy packages create requirements.txt)"
+    )
+
+
+def normal_name(distribution: str) -> str:
+    """As package indexes compare them."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 @functools.cache

@@ -250,6 +250,22 @@ class DagyClient:
     def delete_draft(self, draft_id: str) -> None:
         self._transport.send("DELETE", f"/drafts/{_part(draft_id)}", is_done_when_absent=True)
 
+    # --- dependency packages --------------------------------------------------------------------------------
+
+    def register_package(self, request: m.PackageRegisterRequest) -> m.PackageResponse:
+        return self._make("/packages", m.PackageResponse, request, None)
+
+    def get_package(self, slug: str) -> m.PackageResponse:
+        return self._get(f"/packages/{_part(slug)}", m.PackageResponse)
+
+    def iter_packages(self, *, page: int = PAGE) -> Iterator[m.PackageResponse]:
+        """Newest first."""
+        return _all(lambda cursor: self._get("/packages", m.PackageListResponse, limit=page, cursor=cursor))
+
+    def delete_package(self, slug: str) -> None:
+        """Refused while a deployment has it."""
+        self._transport.send("DELETE", f"/packages/{_part(slug)}", is_done_when_absent=True)
+
     # --- keys and identity ----------------------------------------------------------------------------------
 
     def create_key(self, request: m.KeyCreateRequest) -> m.KeyCreatedResponse:

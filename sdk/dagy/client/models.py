@@ -253,6 +253,7 @@ class RunResponse(Response):
     result_codec: Optional[str] = None  # how the result is stored; null when there is none
     result_size_bytes: Optional[int] = None
     result_url: Optional[str] = None  # where to download it otherwise, for 15 minutes; only GET of one run gives it
+    packages: List[str] = []  # the slugs of the dependency packages it was submitted with
 
 
 class RunListResponse(Response):
@@ -420,6 +421,51 @@ class DagDraftListResponse(Response):
     next_cursor: Optional[str] = None
 
 
+# --- dependency packages ------------------------------------------------------------------------------------
+
+
+class PlatformModel(Response):
+    """What compiled modules must run on: `system` is `lambda`, or the operating system that the local cloud runs on."""
+
+    system: str
+    architecture: str
+    python_version: str
+
+
+class PackageRegisterRequest(Request):
+    """Register a package that was uploaded to `packages/<slug>.zip` of the stage's bucket. `sha256` is that of the zip.
+
+    The same contents again change nothing but the name.
+    """
+
+    name: str
+    bucket: str
+    key: str
+    sha256: str
+
+
+class PackageResponse(Response):
+    slug: str
+    name: str
+    platform: PlatformModel
+    distributions: Dict[str, str]  # versions by name
+    modules: List[str]  # the top-level names that can be imported from it
+    size_bytes: int
+    unpacked_bytes: int
+    file_count: int
+    sha256: str
+    contents_sha256: str  # the same for the same contents, however they were zipped; the slug is made of it
+    artifact_s3_uri: str
+    created_at: str
+    created_by: str
+    artifact_exists: Optional[bool] = None  # false: create it again; null: not known
+
+
+class PackageListResponse(Response):
+    items: List[PackageResponse]
+    next_cursor: Optional[str] = None
+
+
 # --- keys and identity --------------------------------------------------------------------------------------
 
 
@@ -532,6 +578,7 @@ class StageResponse(Response):
     has_packages: bool
     max_artifact_bytes: int
     has_run_limits: bool = False
+    platform: Optional[PlatformModel] = None  # what dependency packages are built for
 
 
 class OpenApiResponse(Response):

@@ -14,8 +14,11 @@ RUN_ID_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,159}"
 STAGE_PATTERN: Final = r"[a-z][a-z0-9\-]{0,15}"
 NAMESPACE_PATTERN: Final = r"([A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*)?"
 
-RESERVED_PREFIXES: Final = ("runs", "state")
+WRITTEN_PREFIXES: Final = ("runs", "state")
 """Where a stage keeps results, logs and state in its bucket: functions write there, and S3 expires what is old."""
+PACKAGES_PREFIX: Final = "packages"
+"""Where it keeps dependency packages: functions read there."""
+RESERVED_PREFIXES: Final = (*WRITTEN_PREFIXES, PACKAGES_PREFIX)
 
 _SHAPES: Final = {
     "flow name": (NAME_PATTERN, "ASCII letters, digits, '_', '-', '.', at most 100"),
@@ -23,6 +26,7 @@ _SHAPES: Final = {
     "deployment name": (NAME_PATTERN, "ASCII letters, digits, '_', '-', '.', at most 100"),
     "flow version": (VERSION_PATTERN, "ASCII letters, digits, '_', '-', '.', '+', at most 100"),
     "run id": (RUN_ID_PATTERN, "ASCII letters, digits, '_', '-', '.', at most 160"),
+    "package name": (NAME_PATTERN, "ASCII letters, digits, '_', '-', '.', at most 100"),
     "stage": (STAGE_PATTERN, "lower-case ASCII letters, digits and '-', at most 16, a letter first"),
     "namespace": (NAMESPACE_PATTERN, "names of ASCII letters, digits, '_', '-', '.', separated by '/'"),
 }
@@ -49,8 +53,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def is_reserved_key(key: str) -> bool:
-    """Whether an object of that key, or with that prefix, would lie among the data of runs."""
+    """Whether an object of that key, or with that prefix, would lie among the data of runs, or dependency packages."""
     return key.partition("/")[0] in RESERVED_PREFIXES
+
+
+def is_written_key(key: str) -> bool:
+    """Whether functions may write it."""
+    return key.partition("/")[0] in WRITTEN_PREFIXES
+
+
+def package_key(slug: str) -> str:
+    return f"{PACKAGES_PREFIX}/{slug}.zip"
 
 
 def run_id(flow_name: str, started_at: str, suffix: str) -> str:

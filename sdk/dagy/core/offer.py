@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dagy.core.errors import InvalidFlow, InvalidInput
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Executor, Isolation, Size
 from dagy.core.spec import FlowSpec
 
@@ -16,6 +17,14 @@ MAX_ARTIFACT_BYTES: Final = 250 * 1024 * 1024
 """Of the zip. A runtime function keeps it on its disk beside what it unpacks to and the results of the run."""
 
 MAX_RUN_LIMIT: Final = 10_000
+MAX_PACKAGES: Final = 10
+"""How many dependency packages one deployment may have."""
+MAX_PACKAGE_BYTES: Final = 512 * 1024 * 1024
+"""Of one package's zip."""
+MAX_PACKAGES_UNPACKED_BYTES: Final = 1024 * 1024 * 1024
+"""Of all packages of a deployment together: half of a function's disk. The zip that is being unpacked, the artifact and
+what it unpacks to fit into the other half.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class Offer:
     has_packages: bool
     max_artifact_bytes: int = MAX_ARTIFACT_BYTES
     has_run_limits: bool = False
+    platform: Platform | None = None  # unknown to stages from before packages
 
     def check_size(self, size: Size) -> None:
         if size not in self.sizes:
@@ -45,8 +55,8 @@ class Offer:
             raise InvalidInput(f"Executor '{executor}' is not available yet", f"Use {_or(self.executors)}.")
         if packages and not self.has_packages:
             raise InvalidInput(
-                "Dependency packages are not available yet",
-                "Put pure Python modules next to the flow; they are included.",
+                f"Stage '{self.stage}' has no dependency packages: it was provisioned by an older Dagy",
+                f"Provision it anew: dagy infra deploy --stage {self.stage}",
             )
 
     def check_run_limit(self, max_concurrent_runs: int | None) -> None:

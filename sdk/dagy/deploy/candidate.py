@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagy.artifact import build_artifact, load_target, read_artifact
+from dagy.artifact.dependencies import Absent, absent_of
 from dagy.core.errors import ArtifactNotFound
 from dagy.core.spec import FlowSpec
 
@@ -28,7 +29,7 @@ class Candidate:
     size_bytes: int
     namespace: str = ""
     is_version_pinned: bool = False
-    warnings: tuple[str, ...] = ()
+    absent: tuple[Absent, ...] = ()  # what it imports that neither it nor the runtimes have
 
 
 def from_zip(path: Path) -> Candidate:
@@ -49,6 +50,7 @@ def from_zip(path: Path) -> Candidate:
         size_bytes=len(data),
         namespace=contents.metadata.namespace,
         is_version_pinned=contents.metadata.is_version_pinned,
+        absent=absent_of(contents.metadata.dependencies),
     )
 
 
@@ -61,7 +63,7 @@ def from_artifact(artifact: LocalArtifact) -> Candidate:
         size_bytes=artifact.path.stat().st_size,
         namespace=artifact.metadata.namespace,
         is_version_pinned=artifact.metadata.is_version_pinned,
-        warnings=tuple(artifact.warnings),
+        absent=artifact.absent,
     )
 
 

@@ -17,6 +17,7 @@ from dagy.deploy.comparing import FileChanges, compare_files
 from dagy.deploy.destination import Store
 from dagy.deploy.offering import check_offer, check_role, offer_of
 from dagy.deploy.options import DeployOptions, check
+from dagy.deploy.packages import check_packages, find_packages, missing
 from dagy.deploy.plan import Deployed, Plan, Register, Upload, make_plan, target_version
 from dagy.schedules import parse_schedule
 
@@ -52,6 +53,7 @@ def deploy_candidate(
     client: DagyClient | None,
     report: Report = lambda step: None,
     agree: Callable[[Sequence[str]], object] = lambda dropped: None,
+    warn: Callable[[str], object] = lambda text: None,
     is_dry_run: bool = False,
     now: Callable[[], float] = time.time,
 ) -> DeployResult:
@@ -60,7 +62,8 @@ def deploy_candidate(
     Without a client only the artifact is uploaded. A repeat changes nothing. Two deploys at once: flow and deployment
     end as one of them left them.
 
-    `agree` is told of data files that would not be deployed any more, and may raise to prevent it.
+    `agree` is told of data files that would not be deployed any more, and may raise to prevent it. `warn` is
+    told of imports that neither the runtimes nor the attached packages have.
 
     Raises: InvalidInput, InvalidFlow, ArtifactMismatch and Forbidden before anything was written, also for what this
     stage does not have; APIError, and what `dagy.aws.translated` raises, with the steps reported so far done.
@@ -68,8 +71,13 @@ def deploy_candidate(
     check(options, now=now())
     deployed = _look(candidate, options, client)
     plan = make_plan(candidate, deployed, options)
+    packages: list[m.PackageResponse] = []
     if client is not None and plan.steps and (answer := _if_there(client.stage)):
         check_offer(offer_of(answer), candidate, plan)
+        packages = find_packages(client, plan.settings["packages"])
+        check_packages(packages, offer_of(answer), plan.settings["execution_mode"])
+    for text in missing(candidate, packages) if plan.steps else ():
+        warn(text)
     if client is not None and plan.steps and not is_dry_run:
         check_role(client.whoami())
     before = deployed.flow or deployed.previous

@@ -8,14 +8,16 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from dagy.aws import Aws, translated
 from dagy.config import Profile
-from dagy.core.errors import DagyError, Forbidden, NotFound, Unauthenticated, Unavailable
+from dagy.core.errors import Conflict, DagyError, Forbidden, NotFound, Unauthenticated, Unavailable
 from dagy.deploy.candidate import Candidate
-from dagy.deploy.shipped import Piece, RangedFile, Shipped, read_shipped
+from dagy.deploy.shipped import Shipped, read_shipped
 from dagy.manifest import read_manifest
+from dagy.ranged_file import Piece, RangedFile
 
 DEFAULT_STAGE: Final = "dev"
 LAST_RESORT: Final = "dagy-artifacts"
@@ -71,20 +73,52 @@ class S3Store:
 
     def upload(self, candidate: Candidate, key: str) -> Uploaded:
         """Put the zip there, replacing; S3 itself checks its SHA-256. A repeat makes another version of the object."""
+        return self._put(candidate.path, key, candidate.sha256)
+
+    def upload_once(self, path: Path, key: str, sha256: str) -> str:
+        """Put the zip there unless something is: the SHA-256, hex, of what is there now. Of several callers at the same
+        moment one uploads, so the object has one version.
+        """
+        standing = self._sha256_of(key)
+        if standing is None:
+            try:
+                self._put(path, key, sha256, IfNoneMatch="*")
+            except Conflict:  # somebody was faster
+                standing = self._sha256_of(key)
+        return standing or sha256
+
+    def bucket_name(self) -> str:
+        return self._bucket().name
+
+    def _put(self, path: Path, key: str, sha256: str, **conditions: str) -> Uploaded:
+        """Raises: Conflict when a condition does not hold."""
         bucket = self._bucket()
         s3 = self._aws.client("s3")
         owner = {"ExpectedBucketOwner": bucket.owner} if bucket.owner else {}
-        with translated(f"uploading to s3://{bucket.name}/{key}"):
+        with translated(f"uploading to s3://{bucket.name}/{key}"), path.open("rb") as file:
             answer = s3.put_object(
                 Bucket=bucket.name,
                 Key=key,
-                Body=candidate.path.read_bytes(),
+                Body=file,
                 ContentType="application/zip",
-                ChecksumSHA256=base64.b64encode(bytes.fromhex(candidate.sha256)).decode(),
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
                 **owner,
+                **conditions,
             )
         version_id = answer.get("VersionId")
         return Uploaded(bucket.name, key, version_id if version_id != "null" else None)
+
+    def _sha256_of(self, key: str) -> str | None:
+        """None when nothing is there, or something that tells no hash."""
+        bucket = self._bucket()
+        s3 = self._aws.client("s3")
+        try:
+            with translated(f"looking at s3://{bucket.name}/{key}"):
+                answer = s3.head_object(Bucket=bucket.name, Key=key, ChecksumMode="ENABLED")
+        except NotFound:
+            return None
+        checksum = answer.get("ChecksumSHA256")
+        return base64.b64decode(checksum).hex() if checksum else None
 
     def shipped(self, uri: str, version_id: str | None) -> Shipped:
         s3 = self._aws.client("s3")

@@ -34,6 +34,7 @@ def deploy_flow(
     execution_mode: str | Sequence[str] | None = None,
     namespace: str | None = None,
     tags: Mapping[str, str] | None = None,
+    dep_packages: Sequence[str] | None = None,
     flow_version: str | None = None,
     flow_kwargs: Mapping[str, Any] | None = None,
     force: bool = False,
@@ -57,6 +58,7 @@ def deploy_flow(
         mode=parse_execution_modes(words),
         schedule=schedule_change(schedule or None, timezone, is_removed=schedule == ""),
         default_executor=default_executor,
+        packages=dep_packages,
         is_forced=force,
     )
     check(options, now=time.time())

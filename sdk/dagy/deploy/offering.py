@@ -7,6 +7,7 @@ from __future__ import annotations
 from dagy.client import models as m
 from dagy.core.errors import Forbidden
 from dagy.core.offer import Offer
+from dagy.core.platforms import Platform
 from dagy.core.sizes import Executor, Isolation, Size
 from dagy.deploy.candidate import Candidate
 from dagy.deploy.plan import Plan, Upload
@@ -20,9 +21,14 @@ def offer_of(answer: m.StageResponse) -> Offer:
         isolations=tuple(isolation for isolation in Isolation if isolation.value in answer.isolations),
         executors=tuple(executor for executor in Executor if executor.value in answer.executors),
         has_packages=answer.has_packages,
+        platform=_platform(answer.platform),
         max_artifact_bytes=answer.max_artifact_bytes,
         has_run_limits=answer.has_run_limits,
     )
+
+
+def _platform(given: m.PlatformModel | None) -> Platform | None:
+    return Platform(given.system, given.architecture, given.python_version) if given else None
 
 
 def check_role(caller: m.WhoamiResponse) -> None:

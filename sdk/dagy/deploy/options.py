@@ -9,6 +9,8 @@ from typing import Any, Final
 from dagy.core.errors import InvalidInput, InvalidSchedule
 from dagy.core.names import RESERVED_PREFIXES, checked_name, did_you_mean, is_reserved_key
 from dagy.core.sizes import ExecutionMode, Executor
+from dagy.core.slugs import checked_slug
+from dagy.packages.together import check_count
 from dagy.schedules import checked_timezone, parse_schedule
 
 DEFAULT_TIMEZONE: Final = "America/New_York"
@@ -100,6 +102,7 @@ def check(options: DeployOptions, *, now: float) -> None:
         meant = did_you_mean(options.default_executor, Executor)
         raise InvalidInput(f"Unknown executor '{options.default_executor}'.{meant}", f"One of {', '.join(Executor)}.")
     _check_tags(options.tags or {})
+    check_count([checked_slug(slug) for slug in options.packages or ()])
     match options.schedule:
         case Replace(expression=None, timezone=str(timezone)):
             checked_timezone(timezone)

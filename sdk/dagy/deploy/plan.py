@@ -10,6 +10,7 @@ from dagy.client import models as m
 from dagy.core.errors import ArtifactMismatch, InvalidFlow, InvalidInput
 from dagy.core.names import checked_name
 from dagy.core.sizes import DEFAULT_ISOLATION, DEFAULT_SIZE
+from dagy.core.slugs import checked_slug
 from dagy.core.spec import FlowSpec
 from dagy.deploy.candidate import Candidate
 from dagy.deploy.changes import flow_changes, settings_changes, short
@@ -170,7 +171,7 @@ def _settings(current: m.DeploymentResponse | None, options: DeployOptions) -> d
         "default_executor": options.default_executor,
         "parameters": dict(options.parameters) if options.parameters is not None else None,
         "tags": dict(options.tags) if options.tags is not None else None,
-        "packages": list(options.packages) if options.packages is not None else None,
+        "packages": [checked_slug(slug) for slug in options.packages] if options.packages is not None else None,
     }
     settings.update({key: value for key, value in asked.items() if value is not None})
     return settings

@@ -10,7 +10,9 @@ What each adapter asks of IAM, all of it on the stage's own resources, none of i
 |                | s3:GetObject PutObject                                       | the bucket's `state/*`          |
 | keys           | dynamodb:GetItem PutItem UpdateItem                          | the table                       |
 |                | dynamodb:Query                                               | its indexes                     |
+| packages       | as registry                                                  | as registry                     |
 | blobs          | s3:GetObject GetObjectVersion PutObject                      | the bucket's objects            |
+|                | s3:DeleteObject                                              | the bucket's `packages/*`       |
 |                | s3:ListBucket                                                | the bucket                      |
 | dispatcher     | lambda:InvokeFunction                                        | runtime and control functions   |
 | timers         | states:StartExecution                                        | the timer state machine         |
@@ -36,6 +38,7 @@ from dagy_runtime.adapters.aws.cognito import CognitoDirectory, CognitoExchange,
 from dagy_runtime.adapters.aws.delivery import LambdaDispatcher, StepFunctionsTimers
 from dagy_runtime.adapters.aws.drafts import DynamoDrafts
 from dagy_runtime.adapters.aws.keys import DynamoKeys
+from dagy_runtime.adapters.aws.packages import DynamoPackages
 from dagy_runtime.adapters.aws.packing import Packing
 from dagy_runtime.adapters.aws.people import DynamoAuditLog, DynamoSessions
 from dagy_runtime.adapters.aws.pool_settings import read_pool
@@ -65,6 +68,7 @@ def world(environ: Mapping[str, str]) -> Ports:
         keys=DynamoKeys(table),
         drafts=DynamoDrafts(table),
         answers=DynamoAnswers(table),
+        packages=DynamoPackages(table, packing),
         blobs=blobs,
         dispatcher=LambdaDispatcher(clients, settings.functions),
         timers=StepFunctionsTimers(clients, settings.functions, state_machine=settings.timer_state_machine),

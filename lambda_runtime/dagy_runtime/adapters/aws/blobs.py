@@ -1,6 +1,7 @@
 """Bytes in the artifact bucket.
 
-IAM: s3:GetObject, s3:GetObjectVersion, s3:PutObject on the bucket's objects; s3:ListBucket on the bucket (without it,
+IAM: s3:GetObject, s3:GetObjectVersion, s3:PutObject on the bucket's objects, s3:DeleteObject on its `packages/*`;
+s3:ListBucket on the bucket (without it,
 what is missing looks like what is forbidden).
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.offer import MAX_ARTIFACT_BYTES, check_artifact_bytes
+from dagy.ranged_file import Piece, RangedFile
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.errors import error_code, translated
 from dagy_runtime.ports import Pulse, no_pulse
@@ -22,6 +25,7 @@ from dagy_runtime.values import ArtifactRef
 
 _CHUNK_BYTES: Final = 1024 * 1024
 _ABSENT: Final = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+_NO_SUCH_RANGE: Final = "InvalidRange"
 _NO_SUCH_VERSION: Final = frozenset(
     {"400", "InvalidArgument", "405", "MethodNotAllowed"}
 )  # malformed ids, delete markers
@@ -69,6 +73,13 @@ class S3Blobs:
             raise
         return digest.hexdigest()
 
+    def open(self, key: str, *, version_id: str | None = None) -> IO[bytes]:
+        return io.BufferedReader(RangedFile(lambda span: self._piece(key, version_id, span)))
+
+    def delete(self, key: str) -> None:
+        with translated("s3:DeleteObject", self._uri(key)):
+            self._clients.get("s3").delete_object(Bucket=self.bucket, Key=key)
+
     def exists(self, key: str, *, version_id: str | None = None) -> bool:
         return self._head(key, version_id) is not None
 
@@ -110,6 +121,21 @@ class S3Blobs:
                 "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=expires_s
             )
         return url
+
+    def _piece(self, key: str, version_id: str | None, span: str) -> Piece:
+        passing = _ABSENT | _NO_SUCH_VERSION | {_NO_SUCH_RANGE}
+        try:
+            with translated(_get_action(version_id), self._uri(key), passing=passing):
+                answer = self._clients.get("s3").get_object(**self._object(key, version_id), Range=span)
+                data = bytes(answer["Body"].read())
+        except Exception as error:
+            if error_code(error) == _NO_SUCH_RANGE:  # of an empty object
+                return Piece(b"", 0, 0)
+            if self._is_absent(error, version_id):
+                raise NotFound("object", self._uri(key)) from None
+            raise
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.get("ContentRange", ""))
+        return Piece(data, *map(int, found.groups())) if found else Piece(data, 0, len(data))
 
     def _put(self, key: str, body: bytes | IO[bytes], *, sha256: bytes, content_type: str) -> None:
         """S3 refuses what does not arrive with that hash."""

@@ -16,6 +16,7 @@ from dagy_runtime.values import (
     DeadLetter,
     Event,
     Lease,
+    PackageRef,
     Problem,
     ResultRef,
     Run,
@@ -54,6 +55,7 @@ class RunItems:
             "result": of_result(run.result),
             "hops": run.hops,
             "is_planned": run.is_planned or None,
+            "packages": [asdict(one) | {"artifact": asdict(one.artifact)} for one in run.packages] or None,
             **schema.run_index(
                 run.id,
                 created_at=run.created_at,
@@ -87,6 +89,7 @@ class RunItems:
             result=_result(item),
             hops=item["hops"],
             is_planned=item.get("is_planned", False),
+            packages=tuple(map(_package, item.get("packages", ()))),
         )
 
     def of_task_state(self, task: TaskRun) -> Item:
@@ -194,6 +197,10 @@ def read_lease(run_id: str, item: Item) -> Lease:
 
 def artifact(data: Item) -> ArtifactRef:
     return ArtifactRef(data["bucket"], data["key"], data["sha256"], data.get("version_id"), data.get("size_bytes", 0))
+
+
+def _package(data: Item) -> PackageRef:
+    return PackageRef(data["slug"], artifact(data["artifact"]), data["unpacked_bytes"])
 
 
 def of_result(result: ResultRef | None) -> Item | None:

@@ -23,6 +23,7 @@ that the stacks can read it.
 | user              | `USER#<id>`         | `META`         |                                                   |
 | session that ended| `SESSION#<id>`      | `META`         | (goes by TTL)                                     |
 | audit entry       | `AUDIT#<month>`     | `<ulid>`       | (goes by TTL)                                     |
+| package           | `PACKAGE#<slug>`    | `META`         | gsi4 `PACKAGES`: time#slug                        |
 | dead letter       | `DEADLETTER#<id>`   | `META`         | gsi4 `DEADLETTERS`: time#id                       |
 
 **Tasks.** What never changes about the tasks of a run (id, name, position, parents) is one packed item per 500 tasks,
@@ -157,6 +158,10 @@ def audit_key(at: str, entry_id: str) -> Key:
     return Key(f"AUDIT#{at[:7]}", entry_id)
 
 
+def package_key(slug: str) -> Key:
+    return Key(f"PACKAGE#{slug}")
+
+
 def dead_letter_key(letter_id: str) -> Key:
     return Key(f"DEADLETTER#{letter_id}")
 
@@ -188,6 +193,10 @@ def api_key_index(key_id: str, created_at: str) -> dict[str, str]:
 
 def draft_index(draft_id: str, created_at: str) -> dict[str, str]:
     return _indexed((BY_KIND, "DRAFTS", f"{created_at}#{draft_id}"))
+
+
+def package_index(slug: str, created_at: str) -> dict[str, str]:
+    return _indexed((BY_KIND, "PACKAGES", f"{created_at}#{slug}"))
 
 
 def dead_letter_index(letter_id: str, at: str) -> dict[str, str]:

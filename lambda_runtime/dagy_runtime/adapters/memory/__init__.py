@@ -11,6 +11,7 @@ from dagy_runtime.adapters.memory.blobs import MemoryBlobs
 from dagy_runtime.adapters.memory.delivery import Delivery, MemoryDispatcher, MemoryTimers
 from dagy_runtime.adapters.memory.drafts import MemoryDrafts
 from dagy_runtime.adapters.memory.keys import MemoryKeys
+from dagy_runtime.adapters.memory.packages import MemoryPackages
 from dagy_runtime.adapters.memory.people import (
     MemoryAuditLog,
     MemoryDirectory,
@@ -37,6 +38,7 @@ __all__ = [
     "MemoryExchange",
     "MemoryKeys",
     "MemoryPublicKeys",
+    "MemoryPackages",
     "MemoryRegistry",
     "MemoryRunStore",
     "MemorySchedules",
@@ -58,6 +60,7 @@ def world(**overrides: Any) -> Ports:
         "keys": MemoryKeys(),
         "drafts": MemoryDrafts(),
         "answers": MemoryAnswers(),
+        "packages": MemoryPackages(),
         "blobs": MemoryBlobs(),
         "dispatcher": MemoryDispatcher(),
         "timers": MemoryTimers(clock),

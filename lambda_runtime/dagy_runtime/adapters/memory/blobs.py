@@ -31,12 +31,14 @@ class MemoryBlobs:
 
     bucket: str = "dagy-artifacts-memory"
     _versions: dict[str, list[_Version]] = field(default_factory=dict)
+    _deleted: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         with self._lock:
             versions = self._versions.setdefault(key, [])
             versions.append(_Version(f"v{len(versions) + 1}", bytes(data)))
+            self._deleted.discard(key)
 
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
         if version := self._find(key, version_id):
@@ -57,12 +59,20 @@ class MemoryBlobs:
                 file.write(chunk)
         return hashlib.sha256(data).hexdigest()
 
+    def open(self, key: str, *, version_id: str | None = None) -> IO[bytes]:
+        return BytesIO(self.get(key, version_id=version_id))
+
+    def delete(self, key: str) -> None:
+        with self._lock:
+            if key in self._versions:
+                self._deleted.add(key)
+
     def exists(self, key: str, *, version_id: str | None = None) -> bool:
         return self._find(key, version_id) is not None
 
     def list_keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         with self._lock:
-            keys = sorted(key for key in self._versions if key.startswith(prefix))
+            keys = sorted(key for key in self._versions if key.startswith(prefix) and key not in self._deleted)
         return [key for key in keys if after is None or key > after][:limit]
 
     def find_artifact(
@@ -84,7 +94,7 @@ class MemoryBlobs:
         with self._lock:
             versions = self._versions.get(key, [])
             if version_id is None:
-                return versions[-1] if versions else None
+                return versions[-1] if versions and key not in self._deleted else None
             return next((version for version in versions if version.id == version_id), None)
 
 
