@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
 import pytest
@@ -315,3 +315,65 @@ async def _exchange(app: Any, request: BaseHTTPRequestHandler, body: bytes) -> t
 
     await app(scope, receive, send)
     return outgoing[0]["status"], outgoing[0]["headers"], b"".join(part.get("body", b"") for part in outgoing[1:])
+
+
+class Aws(BaseHTTPRequestHandler):
+    """CloudFormation and STS of one account, in a few lines: moto's CloudFormation needs every service that moto has.
+    Stacks are `region/name`.
+    """
+
+    stacks: set[str]
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/", self.headers["Authorization"])
+        query = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        action, name = query["Action"][0], query.get("StackName", [""])[0]
+        stack = f"{scope[1] if scope else None}/{name}"
+        status, answer = 200, ""
+        if action == "GetCallerIdentity":
+            answer = "<Account>123456789012</Account>"
+        elif action == "DeleteStack":
+            self.stacks.discard(stack)
+        elif stack in self.stacks:
+            answer = (
+                f"<Stacks><member><StackName>{name}</StackName><StackStatus>CREATE_COMPLETE</StackStatus>"
+                "<CreationTime>2026-01-01T00:00:00Z</CreationTime>"
+                f"<Outputs><member><OutputKey>Of{name.rpartition('-')[2]}</OutputKey><OutputValue>here</OutputValue>"
+                "</member></Outputs></member></Stacks>"
+            )
+        else:
+            status = 400
+        body = f"<{action}Response><{action}Result>{answer}</{action}Result></{action}Response>"
+        if status == 400:
+            words = f"Stack with id {name} does not exist"
+            body = (
+                f"<ErrorResponse><Error><Code>ValidationError</Code><Message>{words}</Message></Error></ErrorResponse>"
+            )
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def aws(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stages `dev` in us-east-1 and `prod` in eu-west-1, provisioned in an account that the environment points to."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it holds the credentials it was made with
+    standing = {
+        f"{place}-{part}" for place in ("us-east-1/Dagy-dev", "eu-west-1/Dagy-prod") for part in ("Data", "App")
+    }
+    handler = type("Handler", (Aws,), {"stacks": standing})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()

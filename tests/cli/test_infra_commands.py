@@ -1,82 +1,16 @@
-"""`dagy infra`: whose stage a command means, and what it says of one that is not there.
-
-AWS is a few lines here: moto's CloudFormation needs every service that moto has.
-"""
+"""`dagy infra`: whose stage a command means, and what it says of one that is not there."""
 
 from __future__ import annotations
 
-import re
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs
 
-import boto3
 import pytest
 
 from dagy.config import write_profile
 
 
-class Aws(BaseHTTPRequestHandler):
-    """CloudFormation and STS of one account. Stacks are `region/name`."""
-
-    stacks: set[str]
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/", self.headers["Authorization"])
-        query = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        action, name = query["Action"][0], query.get("StackName", [""])[0]
-        stack = f"{scope[1] if scope else None}/{name}"
-        status, answer = 200, ""
-        if action == "GetCallerIdentity":
-            answer = "<Account>123456789012</Account>"
-        elif action == "DeleteStack":
-            self.stacks.discard(stack)
-        elif stack in self.stacks:
-            answer = (
-                f"<Stacks><member><StackName>{name}</StackName><StackStatus>CREATE_COMPLETE</StackStatus>"
-                "<CreationTime>2026-01-01T00:00:00Z</CreationTime></member></Stacks>"
-            )
-        else:
-            status = 400
-        body = f"<{action}Response><{action}Result>{answer}</{action}Result></{action}Response>"
-        if status == 400:
-            words = f"Stack with id {name} does not exist"
-            body = (
-                f"<ErrorResponse><Error><Code>ValidationError</Code><Message>{words}</Message></Error></ErrorResponse>"
-            )
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(autouse=True)
-def aws(home: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it holds the credentials it was made with
-    standing = {
-        f"{place}-{part}" for place in ("us-east-1/Dagy-dev", "eu-west-1/Dagy-prod") for part in ("Data", "App")
-    }
-    handler = type("Handler", (Aws,), {"stacks": standing})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture(autouse=True)
-def profiles(home: Any) -> None:
+def profiles(aws: Any) -> None:
     write_profile("eu", stage="prod", region="eu-west-1")  # the first one, so the default one
     write_profile("local", stage="local", region="us-east-1", endpoint_url="http://127.0.0.1:9")
     write_profile("web", api_url="https://api.example.com")
