@@ -21,6 +21,7 @@ from dagy_infra.locations import cache_dir
 from dagy_infra.stages import StageConfig
 
 _BOOTSTRAP_PARAMETER: Final = "/cdk-bootstrap/hnb659fds/version"
+_DIFF_PROGRESS: Final = ("start: ", "success: ", "Hold on while we create a read-only change set")
 _BOOTSTRAP_VERSION: Final = 6  # the oldest that the CDK's default synthesizer deploys with
 
 
@@ -134,8 +135,9 @@ def synthesise(place: Place, report: Report) -> Path:
 def diff(place: Place, report: Report) -> str:
     """What a deploy would change, in the CDK's words."""
     build_assets(target_of(place.stage), report=report)
-    arguments = ("--all", "--output", str(_cloud_assembly(place)), *place.context())
-    return place.cdk(report).run("diff", *arguments, report=report, app=_app())
+    arguments = ("--output", str(_cloud_assembly(place)), *place.context())
+    said = place.cdk(report).run("diff", *arguments, report=report, app=_app())
+    return "".join(line for line in said.splitlines(keepends=True) if not line.startswith(_DIFF_PROGRESS))
 
 
 def status(place: Place) -> list[StackStatus]:

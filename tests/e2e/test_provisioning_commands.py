@@ -1,0 +1,78 @@
+"""`dagy infra` and `dagy local start` as commands: what they answer machines, and that a dry run changes nothing.
+
+The stage `qa` is provisioned into the emulator as if it were AWS: its functions are built for Lambda and never called.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = [
+    pytest.mark.local_cloud,
+    # With IAM enforced the emulator refuses the roles that the CDK publishes with, which a stage of AWS deploys with.
+    pytest.mark.parametrize("cloud", [pytest.param(False, id="open")], indirect=True),
+]
+
+
+@pytest.fixture
+def aws(cloud: Any) -> dict[str, str]:
+    """An environment in which the emulator is AWS."""
+    return {
+        "AWS_ENDPOINT_URL": cloud.status().endpoint_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "DAGY_PROFILE": "",
+    }
+
+
+def test_a_stage_is_provisioned_looked_at_and_destroyed_by_commands_that_answer_in_json(
+    dagy: Any, aws: dict[str, str]
+) -> None:
+    def infra(*words: str, expect: int = 0) -> Any:
+        return dagy("infra", *words, "--stage", "qa", expect=expect, env=aws)
+
+    planned = infra("deploy", "--dry-run", "--json").json
+    assert (planned["stage"], planned["dry_run"]) == ("qa", True)
+    assert "[+] AWS::DynamoDB::GlobalTable" in planned["diff"]
+    assert "no terminal to ask on: add --yes" in infra("deploy", expect=2).stderr
+    assert "dagy infra deploy --stage qa" in infra("status", expect=5).stderr
+
+    made = infra("deploy", "--yes", "--json").json
+    assert (made["stage"], made["profile"], made["region"]) == ("qa", "qa", "us-east-1")
+    assert made["api_url"] == dagy("config", "show", "-p", "qa", "--json").json["api_url"]
+    again = infra("diff", "--json").json
+    assert (again["stage"], again["diff"].count("There were no differences")) == ("qa", 2)
+    assert again["diff"].lstrip().startswith("Stack Dagy-qa-Data")
+    assert [stack["status"] for stack in infra("status", "--json").json] == ["CREATE_COMPLETE", "CREATE_COMPLETE"]
+    assert infra("outputs", "--json").json["Bucket"] == made["bucket"]
+
+    preview = infra("destroy", "--dry-run", "--json").json
+    assert (preview["dry_run"], preview["deletes_data"]) == (True, False)
+    assert len(infra("status", "--json").json) == 2
+    assert infra("destroy", "--yes", "--json").json == {"stage": "qa", "left": ["Dagy-qa-Data"]}
+
+
+def test_templates_are_written_without_asking_aws(dagy: Any) -> None:
+    folder = Path(
+        dagy("infra", "synth", "--stage", "qa", "--json", env={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}).json["folder"]
+    )
+
+    templates = [json.loads((folder / f"Dagy-qa-{part}.template.json").read_text()) for part in ("Data", "App")]
+    assert all("Resources" in template for template in templates)
+
+
+def test_the_local_cloud_says_where_it_is_in_every_format(dagy: Any, cloud: Any) -> None:
+    facts = dagy("local", "start", "--json").json
+
+    assert (facts["running"], facts["profile"]) == (True, "local")
+    assert facts["endpoint_url"] == cloud.status().endpoint_url
+    assert yaml.safe_load(dagy("local", "status", "--format", "yaml").stdout) == facts
+    assert json.loads(dagy("local", "status", "--format", "jsonl").stdout) == facts
+    assert dagy("local", "status", "--format", "csv").stdout.splitlines()[0] == ",".join(facts)
+    assert f"  AWS   {facts['endpoint_url']}" in dagy("local", "status").stdout
