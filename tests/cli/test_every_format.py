@@ -108,6 +108,8 @@ FACTS: dict[str, Arrange] = {
     "logs": lambda w: ["logs", w.ended(), "--remote"],
     "logs here": lambda w: ["logs", w.failed_here()],
     "flows list": words("flows", "list"),
+    "init": lambda w: ["init", w.name("new")],
+    "flows validate": lambda w: ["flows", "validate", w.target],
     "flows show": words("flows", "show", "etl"),
     "deployments list": words("deployments", "list"),
     "deployments show": words("deployments", "show", "etl"),
