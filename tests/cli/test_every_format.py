@@ -158,6 +158,7 @@ OF_AWS: dict[str, list[str]] = {
 }
 PRINTS_NO_FACTS = {
     "completion": "a script for a shell",
+    "dev": "what happens while somebody works, until they stop",
     "config": "questions for a person",
     "local logs": "what the emulator wrote; test_lines_of_the_emulators_log_are_facts_for_machines",
 }
