@@ -163,6 +163,7 @@ PRINTS_NO_FACTS = {
     "local logs": "what the emulator wrote; test_lines_of_the_emulators_log_are_facts_for_machines",
 }
 TOLD_ELSEWHERE = {
+    "doctor": "tests/cli/test_doctor.py",
     "login": "tests/cli/sign_in/test_login.py",
     **dict.fromkeys(
         ["infra deploy", "infra diff", "infra synth", "local start"], "tests/e2e/test_provisioning_commands.py"
