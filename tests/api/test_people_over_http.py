@@ -31,6 +31,8 @@ POST   /runs/{run_id}/cancel                    runs.cancel
 POST   /drafts                                  drafts.create
 PUT    /drafts/{draft_id}                       drafts.change
 DELETE /drafts/{draft_id}                       drafts.delete
+POST   /packages                                packages.create
+DELETE /packages/{slug}                         packages.delete
 POST   /keys                                    keys.create
 DELETE /keys/{key_id}                           keys.delete
 POST   /users                                   users.create
