@@ -17,14 +17,17 @@ SKLEARN = """
 from dagy import flow, task
 
 
+try:  # it need not be installed where the flow is built
+    import numpy as np
+    from sklearn.linear_model import LinearRegression
+except ImportError:
+    LinearRegression = None
+
+
 @task
 def fit() -> float:
-    from importlib import import_module  # it need not be installed where the flow is built
-
-    np, linear = import_module("numpy"), import_module("sklearn.linear_model")
-
     x = np.arange(20.0).reshape(-1, 1)
-    return round(float(linear.LinearRegression().fit(x, 3 * x[:, 0] + 1).predict([[100.0]])[0]), 6)
+    return round(float(LinearRegression().fit(x, 3 * x[:, 0] + 1).predict([[100.0]])[0]), 6)
 
 
 @flow

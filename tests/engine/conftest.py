@@ -33,6 +33,7 @@ from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.package_cache import PackageCache
 from dagy_runtime.engine.results import load_result
 from dagy_runtime.engine.submit import submit_run
+from dagy_runtime.engine.workshop import ForkedWorkshop
 from dagy_runtime.entrypoints import control
 from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask, to_json
 from dagy_runtime.ports import Ports
@@ -165,7 +166,7 @@ class Stage:
             pacing=pacing,
             console=self.console.append,
             monotonic=monotonic,
-            packages=self.cache,
+            workshop=ForkedWorkshop((ports or self.ports).blobs, self.cache),
         )
         self.advanced.append(advanced)
         return advanced
@@ -205,6 +206,7 @@ class Stage:
                         pacing=BRISK,
                         console=self.console.append,
                         sleep=self.clock.advance,
+                        workshop=ForkedWorkshop(self.ports.blobs, self.cache),
                     )
                 )
 

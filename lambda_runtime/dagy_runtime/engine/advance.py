@@ -20,7 +20,6 @@ from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.invocation import Finished, HandedOver, Invocation, LookedAfter
 from dagy_runtime.engine.logs import LogWriter, to_stdout
 from dagy_runtime.engine.pacing import Pacing
-from dagy_runtime.engine.package_cache import THIS_FUNCTIONS, PackageCache
 from dagy_runtime.engine.parking import claim_for
 from dagy_runtime.engine.tenure import LeaseLost, Tenure
 from dagy_runtime.engine.workshop import ForkedWorkshop, Workshop
@@ -59,7 +58,6 @@ def advance(
     pacing: Pacing = _REAL_PACING,
     console: Callable[[str], object] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
-    packages: PackageCache = THIS_FUNCTIONS,
     workshop: Workshop | None = None,
 ) -> Advanced:
     """Take the run as far as the function's time allows.
@@ -104,7 +102,7 @@ def advance(
         logs,
         EventLog(ports, message.run_id),
         pacing,
-        workshop or ForkedWorkshop(ports.blobs, packages),
+        workshop or ForkedWorkshop(ports.blobs),
     )
     try:
         return invocation.carry_out(time_left=time_left, total_s=total_s, monotonic=monotonic)

@@ -149,10 +149,6 @@ class PackageCache:
         remove(self._kept.pop(sha256).folder)
 
 
-THIS_FUNCTIONS: Final = PackageCache()
-"""What the function that this process is has unpacked."""
-
-
 def _seal_of(folder: Path, pulse: Pulse) -> Seal:
     """Empty when the folder is not there. Links are not followed."""
     found: set[tuple[str, int, int, int]] = set()

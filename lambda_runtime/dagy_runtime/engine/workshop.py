@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from dagy.artifact import Metadata
 from dagy.execution.recorder import Finished, RunOptions
 from dagy_runtime.engine.artifacts import Unusable, unpack_artifact
-from dagy_runtime.engine.package_cache import THIS_FUNCTIONS, PackageCache, Provided
+from dagy_runtime.engine.package_cache import PackageCache
 from dagy_runtime.ports import Blobs, Pulse
 from dagy_runtime.values import Run
 from dagy_runtime.worker.child import Job
@@ -23,6 +24,8 @@ from dagy_runtime.worker.frames import ToChild
 from dagy_runtime.worker.payloads import Handover
 from dagy_runtime.worker.process import ChildProcess, Exit, Heard
 from dagy_runtime.worker.workdir import WorkDir, fresh_work_dir
+
+_THIS_PROCESS: Final = PackageCache()
 
 
 class Orders(Struct, frozen=True):
@@ -55,7 +58,7 @@ class Bench(Protocol):
 
     @property
     def fetched(self) -> tuple[str, ...]:
-        """The dependency packages that were not at hand."""
+        """The slugs of the dependency packages that were not there yet."""
 
     def start(self, orders: Orders) -> AbstractContextManager[Child]: ...
 
@@ -72,11 +75,8 @@ class ForkedBench(Struct, frozen=True):
     dirs: WorkDir
     handover: Handover
     metadata: Metadata
-    packages: Provided
-
-    @property
-    def fetched(self) -> tuple[str, ...]:
-        return self.packages.fetched
+    package_dirs: tuple[Path, ...] = ()
+    fetched: tuple[str, ...] = ()
 
     def start(self, orders: Orders) -> AbstractContextManager[Child]:
         return ChildProcess.start(
@@ -92,7 +92,7 @@ class ForkedBench(Struct, frozen=True):
                 finished=orders.finished,
                 is_plan_only=orders.is_plan_only,
                 only_task=orders.only_task,
-                package_dirs=self.packages.folders,
+                package_dirs=self.package_dirs,
             )
         )
 
@@ -101,20 +101,20 @@ class ForkedWorkshop(Struct, frozen=True):
     """Children are forked from this process, and everything of theirs is gone when the block ends."""
 
     blobs: Blobs
-    packages: PackageCache = THIS_FUNCTIONS
+    packages: PackageCache = _THIS_PROCESS
 
     @contextmanager
     def opened(self, run: Run, *, keep: Callable[[], None], pulse: Pulse) -> Iterator[ForkedBench | Unusable]:
         with fresh_work_dir() as dirs, Handover(dirs.handover) as handover:
             keep()
-            packages = self.packages.provide(self.blobs, run.packages, pulse=pulse)
+            provided = self.packages.provide(self.blobs, run.packages, pulse=pulse)
             keep()
-            if isinstance(packages, Unusable):
-                yield packages
+            if isinstance(provided, Unusable):
+                yield provided
                 return
             metadata = unpack_artifact(self.blobs, run.artifact, download=dirs.download, into=dirs.code, pulse=pulse)
             keep()
             if isinstance(metadata, Unusable):
                 yield metadata
                 return
-            yield ForkedBench(run, dirs, handover, metadata, packages)
+            yield ForkedBench(run, dirs, handover, metadata, provided.folders, provided.fetched)

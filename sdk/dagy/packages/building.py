@@ -124,8 +124,8 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, *, mode: int) -> None
 
 
 def _method(data: bytes) -> int:
-    """Deflate, unless that makes so little of so much that a reader would take it for a bomb. Looked at quickly: level
-    1 makes at most a few times more than what is used.
+    """Deflate, unless that makes so little of so much that a reader would take it for a bomb. A quick look: level 1
+    makes at most a few times more than what is used.
     """
     if len(data) > RATIO_MATTERS_ABOVE_BYTES and len(data) > MAX_RATIO / 5 * len(zlib.compress(data, 1)):
         return zipfile.ZIP_STORED
