@@ -31,6 +31,20 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is no time. Write 2026-03-04, 2026-03-04T12:00:00Z, or 24h or 7d for so long ago.")
 
 
+class Age(click.ParamType):  # type: ignore[type-arg]
+    """Seconds."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        age = re.fullmatch(r"([0-9]{1,6})([smhdw])", value.strip(), re.ASCII)
+        if age is None:
+            self.fail(f"{value!r} is no age. Write 30m, 24h, 7d or 4w.")
+        return float(int(age[1]) * SECONDS[age[2]])
+
+
 def period_options(command: F) -> F:
     """`--after` and `--before`, in seconds since the epoch."""
     before = click.option("--before", type=Moment(), help="Only runs begun before this time.")

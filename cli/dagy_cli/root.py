@@ -40,6 +40,7 @@ SECTIONS = {
         "whoami": Lazy("dagy_cli.commands.whoami:whoami", "Who the API thinks you are."),
     },
     "Help": {
+        "clean": Lazy("dagy_cli.commands.clean:clean", "Remove records of local runs, and builds."),
         "doctor": Lazy("dagy_cli.commands.doctor:doctor", "Check this machine, the profile, and what it points to."),
         "completion": Lazy("dagy_cli.commands.completion:completion", "Tab completion for bash, zsh and fish."),
         "help": Lazy("dagy_cli.commands.help:help_topics", "Topics that belong to no single command."),

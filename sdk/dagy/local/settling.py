@@ -104,16 +104,17 @@ def _put_away(paths: LocalPaths, journal: Path, history: RunHistory | None) -> N
         journal.rename(paths.kept_journal(history.run.id))
 
 
-def remove(paths: LocalPaths, run_ids: Sequence[str]) -> None:
+def remove(paths: LocalPaths, run_ids: Sequence[str]) -> list[str]:
     """Finished runs, with their files. The database forgets them last: when this is cut short, `settle` names them
     again. Those that somebody resumes stay.
 
-    Raises: LocalRecordsError.
+    Returns: those that are gone. Raises: LocalRecordsError.
     """
     gone = [run_id for run_id in run_ids if _remove_files(paths, run_id)]
     if gone:
         with opened(paths) as database:
             database.delete(gone)
+    return gone
 
 
 def _remove_files(paths: LocalPaths, run_id: str) -> bool:
