@@ -18,9 +18,9 @@ OPENAPI = PAGE.with_name("openapi.json")
 INTRODUCTION = f"""# The API
 
 Every route lives under `{BASE}` of the stage's `api_url` (`dagy infra outputs`). Everything but `/health` and
-`/openapi.json` wants an API key: `Authorization: Bearer dgy_…`. Make one with `dagy keys create`; the very first with
-`dagy keys create --admin --via-aws`, through your AWS credentials. A role may do what the roles before it may:
-`viewer`, `developer`, `admin`.
+`/openapi.json` wants an API key, `Authorization: Bearer dgy_…`, or the token of somebody who signed in (`dagy login`).
+Make a key with `dagy keys create`; the very first with `dagy keys create --admin --via-aws`, through your AWS
+credentials. A role may do what the roles before it may: `viewer`, `developer`, `admin`. See [identity.md](identity.md).
 
 Bodies are JSON of the models in `dagy.client.models`, which `dagy.DagyClient` sends and returns. Unknown fields
 are refused by name. A body may have 1 MiB, that of `POST /flows` 5 MiB. Lists take `limit` (1 to 1,000, default

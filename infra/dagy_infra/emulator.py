@@ -26,7 +26,8 @@ from dagy_infra.processes import Process, spawn
 from dagy_infra.wheels import uv_command
 
 VERSION: Final = "1.5.33"
-_REQUIREMENTS: Final = (f"ministack=={VERSION}", "boto3<1.44")
+# It signs the tokens of user pools only when it finds cryptography.
+_REQUIREMENTS: Final = (f"ministack=={VERSION}", "boto3<1.44", "cryptography>=41")
 _START_S: Final = 60.0
 _STOP_S: Final = 15.0
 _POLL_S: Final = 0.05

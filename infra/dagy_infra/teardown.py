@@ -28,7 +28,12 @@ def kept_by_destroy(place: Place) -> list[Kept]:
     if found is None:
         return []
     why = "they are your flows and their history, and cost nothing but storage; the next deploy uses them again"
-    return [Kept(f"stack {data} with bucket {found.get('Bucket')} and table {found.get('Table')}", why)]
+    pool = (
+        f", table {found.get('Table')} and user pool {found['UserPoolId']}"
+        if "UserPoolId" in found
+        else (f" and table {found.get('Table')}")
+    )
+    return [Kept(f"stack {data} with bucket {found.get('Bucket')}{pool}", why)]
 
 
 def destroy(place: Place, report: Report, *, delete_data: bool = False) -> list[StackStatus]:
@@ -50,6 +55,8 @@ def destroy(place: Place, report: Report, *, delete_data: bool = False) -> list[
             _delete_bucket(place, bucket, report)
         if table := found.get("Table"):
             _delete_table(place, table, report)
+        if pool := found.get("UserPoolId"):
+            _delete_user_pool(place, pool, report)
     return [stack for stack in status(place) if stack.status is not None]
 
 
@@ -93,3 +100,9 @@ def _delete_table(place: Place, table: str, report: Report) -> None:
     report(f"Deleting table {table}")
     with translated(f"deleting table {table}"):
         place.aws.client("dynamodb").delete_table(TableName=table)
+
+
+def _delete_user_pool(place: Place, pool: str, report: Report) -> None:
+    report(f"Deleting user pool {pool}")
+    with translated(f"deleting user pool {pool}"):
+        place.aws.client("cognito-idp").delete_user_pool(UserPoolId=pool)

@@ -17,6 +17,7 @@ from dagy.core.offer import MAX_ARTIFACT_BYTES
 from dagy.core.sizes import Size
 from dagy.core.states import Status
 from dagy_runtime.messages import Message
+from dagy_runtime.people import AuditLog, CodeExchange, Directory, PublicKeys, Sessions
 from dagy_runtime.plan import Plan
 from dagy_runtime.values import (
     ApiKey,
@@ -465,6 +466,11 @@ class Ports(Struct, frozen=True):
     schedules: Schedules
     clock: Clock
     ids: Ids
+    public_keys: PublicKeys
+    directory: Directory
+    exchange: CodeExchange
+    sessions: Sessions
+    audit: AuditLog
 
 
 Claim = Union[Won, Lost]

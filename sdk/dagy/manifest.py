@@ -28,6 +28,8 @@ class Manifest:
     app_url: str | None = None
     issuer: str | None = None
     client_id: str | None = None
+    sign_in_url: str | None = None
+    """Where the user pool's own pages are."""
     sizes: tuple[str, ...] | None = None
     """None: stacks that could not leave sizes out wrote it, so it has all of them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +12,18 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from dagy.core.sizes import Size
 from dagy.core.spec import FlowSpec, TaskRunSpec, TaskSpec
-from dagy_runtime.adapters.memory import FakeClock, world
+from dagy_runtime.adapters.memory import FakeClock, MemoryPublicKeys, world
 from dagy_runtime.api.app import create_app
+from dagy_runtime.api.callers import Entrance
+from dagy_runtime.engine.buckets import Rate
 from dagy_runtime.engine.keys import mint_key
+from dagy_runtime.engine.tokens import Issuer
+from dagy_runtime.people import RsaKey
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Role
 
@@ -98,6 +105,60 @@ class Client:
         return self.request("DELETE", path, **options)
 
 
+ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test"
+CLIENT_ID = "5f3example"
+ENTRANCE = Entrance(Issuer(ISSUER, CLIENT_ID), "https://pool.example", "https://api.example")
+
+
+class Pool:
+    """A user pool as far as tokens go: it signs what it is told."""
+
+    def __init__(self) -> None:
+        self.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        numbers = self.private.public_key().public_numbers()
+        self.public = RsaKey(numbers.n, numbers.e)
+        self.kid = "key-1="
+
+    def claims(self, now: float, *, user: str = "u-1", **changes: Any) -> dict[str, Any]:
+        """Of an access token; None leaves one out."""
+        given = {
+            "sub": user,
+            "iss": ISSUER,
+            "client_id": CLIENT_ID,
+            "token_use": "access",
+            "origin_jti": f"session-of-{user}",
+            "jti": "one",
+            "scope": "openid email",
+            "iat": int(now),
+            "exp": int(now) + 3600,
+            "username": user,
+            **changes,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def token(self, claims: Any, *, header: Any = None, key: Any = None) -> str:
+        head = {"kid": self.kid, "alg": "RS256"} if header is None else header
+        signed = ".".join(encoded(part) for part in (head, claims))
+        return f"{signed}.{b64(self.sign(signed.encode(), key))}"
+
+    def sign(self, message: bytes, key: Any = None) -> bytes:
+        signature: bytes = (key or self.private).sign(message, padding.PKCS1v15(), hashes.SHA256())
+        return signature
+
+
+def encoded(part: Any) -> str:
+    return b64(part if isinstance(part, bytes) else json.dumps(part).encode())
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture(scope="session")
+def pool() -> Pool:
+    return Pool()
+
+
 @dataclass
 class Stage:
     """A stage in memory with one key per role."""
@@ -127,6 +188,16 @@ class Stage:
     def anonymous(self) -> Client:
         return Client(self.app)
 
+    def user(self, pool: Pool, *groups: str, name: str | None = None, **changes: Any) -> Client:
+        """Somebody who has just signed in and is in these groups."""
+        now = self.ports.clock.now()
+        claims = {"user": name or f"{'-'.join(groups) or 'outsider'}-1", "cognito:groups": list(groups), **changes}
+        return Client(self.app, pool.token(pool.claims(now, **claims)))
+
+    def elsewhere(self, client: Client) -> Client:
+        """The same caller at an instance of the API function that has seen nothing yet."""
+        return Client(instance_of(self.ports), client.key)
+
     def upload(self, data: bytes = b"an artifact", key: str = "dagy/flows/etl/1.0/artifact.zip") -> dict[str, Any]:
         self.ports.blobs.put(key, data)
         return {"bucket": "dagy-artifacts-memory", "key": key, "sha256": hashlib.sha256(data).hexdigest()}
@@ -136,10 +207,11 @@ class Stage:
         return self.client("developer").post("/v1/flows", body)
 
 
-def make_stage(sizes: Sequence[Size] = tuple(Size), **overrides: Any) -> Stage:
+def make_stage(sizes: Sequence[Size] = tuple(Size), rate: Rate | None = None, **overrides: Any) -> Stage:
     clock = FakeClock()
     ports = world(clock=clock, **overrides)
-    return Stage(ports, clock, create_app(ports, stage="test", version="9.9.9", sizes=sizes))
+    app = create_app(ports, stage="test", version="9.9.9", sizes=sizes, entrance=ENTRANCE, rate=rate)
+    return Stage(ports, clock, app)
 
 
 def make_spec(name: str = "etl", version: str = "1.0", parameters: list[dict[str, Any]] | None = None) -> FlowSpec:
@@ -180,6 +252,17 @@ PARAMETERS: list[dict[str, Any]] = [
 @pytest.fixture
 def stage() -> Stage:
     return make_stage()
+
+
+def instance_of(ports: Ports, rate: Rate | None = None) -> Any:
+    """One more instance of the API function over this world, with memory of its own."""
+    return create_app(ports, stage="test", version="9.9.9", entrance=ENTRANCE, rate=rate)
+
+
+@pytest.fixture
+def signing_stage(pool: Pool) -> Stage:
+    """A stage that takes the pool's tokens."""
+    return make_stage(public_keys=MemoryPublicKeys({pool.kid: pool.public}))
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,12 @@ DELETE /drafts/{draft_id}                        developer
 POST   /keys                                     admin
 GET    /keys                                     admin
 DELETE /keys/{key_id}                            admin
+GET    /users                                    admin
+POST   /users                                    admin
+PUT    /users/{user}/role                        admin
+POST   /users/{user}/disable                     admin
+POST   /users/{user}/enable                      admin
+GET    /audit                                    admin
 """
 
 
@@ -71,6 +77,7 @@ def path_of(route: Route) -> str:
         "task_run_id": "load-1",
         "key_id": "ABC",
         "draft_id": "ABC",
+        "user": "a@example.com",
     }
     return BASE + route.path.format(**names)
 
@@ -100,6 +107,37 @@ def test_every_route_lets_in_whom_it_should(stage: Any, route: Route, who: str) 
     elif who not in ORDER:
         assert reply.status == 401 and "www-authenticate" in reply.headers
     elif ORDER.index(who) < ORDER.index(route.role.value):
+        assert reply.status == 403
+        assert reply.error["message"].startswith(f"This needs the role '{route.role}'")
+    else:
+        assert reply.status not in (401, 403) and reply.status < 500
+
+
+@every_route
+@pytest.mark.parametrize("who", ["viewer", "developer", "admin", "outsider", "stranger", "disabled", "signed out"])
+def test_every_route_lets_in_the_users_whom_it_should(signing_stage: Any, pool: Any, route: Route, who: str) -> None:
+    stage = signing_stage
+    now = stage.clock.now()
+    match who:
+        case "outsider":
+            client = stage.user(pool)
+        case "stranger":
+            client = stage.user(pool, "admin", iss="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_other")
+        case "disabled":
+            client = stage.user(pool, "admin", name="u-9")
+            stage.ports.sessions.void("u-9", at=now)
+        case "signed out":
+            client = stage.user(pool, "admin", name="u-9")
+            stage.ports.sessions.end("session-of-u-9", until=now + 1)
+        case _:
+            client = stage.user(pool, who)
+    reply = client.request(route.method, path_of(route))
+
+    if route.role is None:
+        assert reply.status == 200
+    elif who in ("stranger", "disabled", "signed out"):
+        assert reply.status == 401 and "www-authenticate" in reply.headers
+    elif who == "outsider" or ORDER.index(who) < ORDER.index(route.role.value):
         assert reply.status == 403
         assert reply.error["message"].startswith(f"This needs the role '{route.role}'")
     else:

@@ -93,7 +93,8 @@ def world(world_factory: Callable[[], Ports]) -> Ports:
     return world_factory()
 
 
-def make_aws_world() -> Ports:
+def make_aws_world(*, with_pool: bool = False) -> Ports:
+    """With a user pool when asked: making one takes moto longer than all else."""
     name = f"dagy-{uuid.uuid4().hex[:12]}"
     environ = {"AWS_REGION": REGION}
     if "AWS_ENDPOINT_URL" in os.environ:
@@ -117,7 +118,25 @@ def make_aws_world() -> Ports:
         "DAGY_SCHEDULE_ROLE": ROLE_ARN,
         "DAGY_CONTROL_FUNCTION_ARN": CONTROL_ARN,
     }
+    if with_pool:
+        environ |= make_pool(clients, name)
     return aws.world(environ)
+
+
+def make_pool(clients: Clients, name: str) -> dict[str, str]:
+    cognito = clients.get("cognito-idp")
+    pool = cognito.create_user_pool(PoolName=name, UsernameAttributes=["email"])["UserPool"]["Id"]
+    for role in Role:
+        cognito.create_group(UserPoolId=pool, GroupName=role.value)
+    issuer = f"https://cognito-idp.{REGION}.amazonaws.com/{pool}"
+    return {
+        "DAGY_USER_POOL": pool,
+        "DAGY_ISSUER": issuer,
+        "DAGY_CLIENT_ID": "client",
+        "DAGY_JWKS_URL": f"{issuer}/.well-known/jwks.json",
+        "DAGY_SIGN_IN_URL": "https://pool.example",
+        "DAGY_APP_URL": "https://api.example",
+    }
 
 
 TIMER_DEFINITION = '{"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "TimestampPath": "$.until", "End": true}}}'

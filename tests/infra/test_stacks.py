@@ -42,6 +42,7 @@ ALWAYS_ON = (
 STATEFUL = {
     "AWS::S3::Bucket": "ArtifactStoreBucket47CE7D81",
     "AWS::DynamoDB::GlobalTable": "RunTableEC064379",
+    "AWS::Cognito::UserPool": "UserPoolD097FE67",
 }
 
 

@@ -18,7 +18,9 @@ from dagy_infra.constructs.platform import DagyPlatform, DagyPlatformProps
 from dagy_infra.constructs.run_table import RunTable, RunTableProps
 from dagy_infra.constructs.runtimes import Runtimes, RuntimesProps
 from dagy_infra.constructs.scheduling import Scheduling, SchedulingProps
+from dagy_infra.constructs.sign_in import SignIn, SignInProps
 from dagy_infra.constructs.timer import Timer
+from dagy_infra.constructs.user_pool import UserPool, UserPoolProps
 
 __all__ = [
     "DagyPlatform", "DagyPlatformProps",
@@ -34,5 +36,7 @@ __all__ = [
     "Runtimes", "RuntimesProps",
     "Scheduling", "SchedulingProps",
     "StageMetrics",
+    "SignIn", "SignInProps",
     "Timer",
+    "UserPool", "UserPoolProps",
 ]  # fmt: skip

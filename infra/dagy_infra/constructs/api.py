@@ -1,4 +1,4 @@
-"""The HTTP API: one function behind one route. The application checks keys, so nothing else lets anybody in."""
+"""The HTTP API: one function behind one route, which checks keys and tokens itself, so nothing else lets anybody in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from dagy_infra.constructs.function import FunctionSettings, StageFunction, invo
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.runtimes import Runtimes
 from dagy_infra.constructs.scheduling import Scheduling
+from dagy_infra.constructs.sign_in import SignIn, SignInProps
 from dagy_infra.constructs.timer import Timer
+from dagy_infra.constructs.user_pool import UserPool
 from dagy_runtime.adapters.aws.packing import STATE_PREFIX
 
 _MEMORY_MIB: Final = 1024  # CPU grows with memory, and a cold start is all CPU
@@ -37,9 +39,12 @@ class ApiProps:
     runtimes: Runtimes
     control: Control
     scheduling: Scheduling
+    users: UserPool
     requests_per_s: int = 50
     burst: int = 100
     domain: Domain | None = None
+    caller_rate: tuple[float, int] = (25, 50)
+    """How many requests a second, and how many at once, each key or user may send, to each instance of the function."""
     emulator_endpoint_url: str | None = None
     """Where the API is found when an emulator serves it; its own host names need not resolve."""
 
@@ -47,13 +52,15 @@ class ApiProps:
 class Api(Construct):
     def __init__(self, scope: Construct, construct_id: str, props: ApiProps) -> None:
         super().__init__(scope, construct_id)
-        self.function: Final = self._function(props)
         self.http_api: Final = apigateway.CfnApi(
             self,
             "HttpApi",
             name=f"dagy-{props.settings.stage}",
             protocol_type="HTTP",
         )
+        self.url: Final = self._url(props)
+        self.sign_in: Final = SignIn(self, "SignIn", SignInProps(props.users, self.url, emulator_endpoint_url=props.emulator_endpoint_url))
+        self.function: Final = self._function(props)
         integration = apigateway.CfnIntegration(
             self,
             "Integration",
@@ -85,7 +92,6 @@ class Api(Construct):
             principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
             source_arn=f"arn:{Aws.PARTITION}:execute-api:{Aws.REGION}:{Aws.ACCOUNT_ID}:{self.http_api.ref}/*",
         )
-        self.url: Final = self._url(props)
         if props.domain is not None:
             ApiDomain(self, "Domain", props.domain, stage=stage)
         Tags.of(self).add("dagy:component", "api")
@@ -114,6 +120,8 @@ class Api(Construct):
                 "DAGY_TIMER_STATE_MACHINE": props.timer.arn,
                 "DAGY_SCHEDULE_GROUP": props.scheduling.group_name,
                 "DAGY_SCHEDULE_ROLE": props.scheduling.role_arn,
+                "DAGY_CALLER_RATE": "/".join(map(str, props.caller_rate)),
+                **self.sign_in.environment(),
             },
         )
         function.allow(
@@ -124,6 +132,7 @@ class Api(Construct):
             props.runtimes.invoking(),
             invoking("TellControl", props.control.function),
             *props.scheduling.managing(),
+            props.users.managing(),
         )
         return function
 

@@ -29,6 +29,7 @@ from dagy_infra.constructs.run_table import RunTable, RunTableProps
 from dagy_infra.constructs.runtimes import Runtimes, RuntimesProps
 from dagy_infra.constructs.scheduling import Scheduling, SchedulingProps
 from dagy_infra.constructs.timer import Timer
+from dagy_infra.constructs.user_pool import UserPool, UserPoolProps
 from dagy_infra.stages import StageConfig
 
 MANIFEST_SCHEMA_VERSION: Final = 1
@@ -42,6 +43,7 @@ class DagyPlatformProps:
     """The Lambda zips. None: those that `python -m dagy_infra.assets` built."""
     store: ArtifactStore | None = None
     table: RunTable | None = None
+    users: UserPool | None = None
     """What must survive, when it is in a stack of its own. None: they are made here, and kept when the stack goes."""
     key: kms.IKey | None = None
     """What data, logs and dead letters are encrypted with. None: keys of AWS's own, which cost nothing."""
@@ -62,6 +64,7 @@ class DagyPlatform(Construct):
         settings, runtime = FunctionSettings.of(stage, key=props.key), assets["runtime"]
         self.store: Final = props.store or artifact_store(self, stage, props.key)
         self.table: Final = props.table or run_table(self, stage, props.key)
+        self.users: Final = props.users or user_pool(self, stage)
         timer, timer_of_runtimes = Timer(self, "Timer"), Timer(self, "RuntimeTimer")
         self.runtimes: Final = Runtimes(
             self,
@@ -92,6 +95,7 @@ class DagyPlatform(Construct):
                 self.runtimes,
                 self.control,
                 self.scheduling,
+                self.users,
                 requests_per_s=stage.api_requests_per_s,
                 burst=stage.api_burst,
                 domain=props.domain,
@@ -156,11 +160,12 @@ class DagyPlatform(Construct):
             "region": Aws.REGION,
             "account": Aws.ACCOUNT_ID,
             "api_url": self.api_url,
-            "app_url": None,
+            "app_url": self.api.sign_in.app_url,
             "bucket": self.store.bucket.bucket_name,
             "table": self.table.table.table_name,
-            "issuer": None,
-            "client_id": None,
+            "issuer": self.users.issuer,
+            "client_id": self.api.sign_in.client.ref,
+            "sign_in_url": self.api.sign_in.url,
             "sizes": [size.value for size in stage.sizes],
         }
 
@@ -186,6 +191,10 @@ def artifact_store(scope: Construct, stage: StageConfig, key: kms.IKey | None) -
 
 def run_table(scope: Construct, stage: StageConfig, key: kms.IKey | None) -> RunTable:
     return RunTable(scope, "RunTable", RunTableProps(is_protected=stage.is_protected, key=key))
+
+
+def user_pool(scope: Construct, stage: StageConfig) -> UserPool:
+    return UserPool(scope, "UserPool", UserPoolProps(is_protected=stage.is_protected))
 
 
 def _reading(parameter: ssm.StringParameter) -> iam.PolicyStatement:

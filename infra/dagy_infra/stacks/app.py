@@ -43,6 +43,7 @@ class AppStack(Stack):
                 assets=assets,
                 store=data.store,
                 table=data.table,
+                users=data.users,
                 key=key_of(self, stage),
                 network=network_of(self, stage),
                 domain=domain_of(self, stage),

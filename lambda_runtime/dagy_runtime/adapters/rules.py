@@ -6,6 +6,7 @@ A store applies these to what it read, or writes their results under the conditi
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -159,3 +160,17 @@ def settlement(status: Status, reason: str) -> Problem:
 def end_reason(status: Status) -> str:
     """Why the open tasks of a run that ended are cancelled."""
     return f"The run ended {status}"
+
+
+_EMAIL: Final = re.compile(r"[^\s@<>\"']{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+
+def checked_email(text: str) -> str:
+    """Raises: InvalidInput for what cannot be an address. Whether somebody reads it, only a mail can tell."""
+    if len(text) > 254 or not text.isprintable() or not _EMAIL.fullmatch(text):
+        raise InvalidInput(f"Invalid email address {text[:100]!r}", "It is like name@example.com.")
+    return text
+
+
+def user_exists(email: str) -> Conflict:
+    return Conflict(f"There is a user '{email}' already", "To change the role: dagy users role EMAIL ROLE")

@@ -19,10 +19,14 @@ from starlette.types import Receive, Scope, Send
 
 from dagy.core.sizes import Size
 from dagy_runtime.api.answers import Answer
+from dagy_runtime.api.callers import Entrance, Gate
 from dagy_runtime.api.errors import BodyTooLarge, NoSuchRoute
 from dagy_runtime.api.handling import Arrived, Service
+from dagy_runtime.api.pages_html import Page
 from dagy_runtime.api.routes import BASE, ROUTES, Route
+from dagy_runtime.api.sign_in import Pages
 from dagy_runtime.api.supported import offer
+from dagy_runtime.engine.buckets import Rate
 from dagy_runtime.ports import Ports
 
 SECURITY_HEADERS: Final = {
@@ -41,16 +45,22 @@ def create_app(
     version: str,
     sizes: Sequence[Size] = tuple(Size),
     routes: tuple[Route, ...] = ROUTES,
+    entrance: Entrance | None = None,
+    rate: Rate | None = None,
 ) -> Starlette:
-    """The API over these ports. `sizes` are those that the stage has functions for. Starts nothing and needs no
-    lifespan.
+    """The API over these ports. `sizes` are those that the stage has functions for. Without an `entrance` only API keys
+    are let in; `rate` is what each caller may ask of this process. Starts nothing and needs no lifespan.
     """
-    service = Service(ports, offer(stage, sizes), version=version)
+    gate = Gate(ports, entrance, rate)
+    service = Service(ports, offer(stage, sizes), gate, version=version)
     by_path = groupby(sorted(routes, key=_path), key=_path)
     paths = [
         StarletteRoute(f"{BASE}{path}", endpoint=_Path(service, {route.method: route for route in group}))
         for path, group in by_path
     ]
+
+    if entrance is not None:
+        paths += sign_in_routes(Pages(ports, entrance, gate.key_ring.find, stage=stage))
 
     async def no_route(request: Request, error: Exception) -> Response:
         return _response(service.refused(NoSuchRoute(f"No such route: {request.url.path[:200]}")), request.method)
@@ -58,6 +68,25 @@ def create_app(
     app = Starlette(routes=paths, exception_handlers={404: no_route})
     app.router.redirect_slashes = False  # a redirect would be built from the Host header, which is the caller's
     return app
+
+
+def sign_in_routes(pages: Pages) -> list[StarletteRoute]:
+    """They are for browsers, so they are not part of the API and not below `/v1`."""
+
+    def begin(request: Request) -> Response:
+        return _page(pages.begin(request.query_params.multi_items()))
+
+    def finish(request: Request) -> Response:
+        return _page(pages.finish(request.query_params.multi_items(), request.cookies))
+
+    return [
+        StarletteRoute("/sign-in", begin, methods=["GET"]),
+        StarletteRoute("/sign-in/callback", finish, methods=["GET"]),
+    ]
+
+
+def _page(page: Page) -> Response:
+    return Response(page.body, page.status, {**SECURITY_HEADERS, **page.headers})
 
 
 class _Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -12,14 +13,22 @@ from dagy_runtime.ports import Ports
 from dagy_runtime.values import Role
 
 
+class Session(Struct, frozen=True):
+    """What a token belongs to, and when the token expires, in seconds since the epoch."""
+
+    id: str
+    expires_at: float
+
+
 class Caller(Struct, frozen=True):
-    """Who is asking. `kind` is `key` (later also `user`), or `nobody`, who has no role."""
+    """Who is asking. `kind` is `key`, `user`, or `nobody`, who has no role. Only users have sessions."""
 
     kind: str
     id: str
     name: str
     role: Role | None
     expires_at: str | None = None
+    session: Session | None = None
 
 
 NOBODY: Final = Caller(kind="nobody", id="", name="nobody", role=None)
@@ -35,6 +44,8 @@ class Context(Struct, frozen=True):
     caller: Caller
     idempotency_key: str | None = None
     if_match: int | None = None
+    forget_sessions: Callable[[], object] = lambda: None
+    """To be called after a change of what tokens cannot know, so that it counts here at once."""
 
 
 class Already(Struct, frozen=True):

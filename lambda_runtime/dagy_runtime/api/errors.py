@@ -7,6 +7,7 @@ names nothing but the request id; its traceback is in the log under that id.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -49,6 +50,20 @@ class NoSuchRoute(InvalidInput):
     code = "no_such_route"
 
 
+class TooManyRequests(DagyError):
+    """The caller asks more often than one may. Nothing was done."""
+
+    code = "too_many_requests"
+
+    def __init__(self, name: str, wait_s: float) -> None:
+        super().__init__(name, wait_s)
+        self.name, self.wait_s = name, wait_s
+        self.hint = f"Try again in {math.ceil(wait_s)} s."
+
+    def __str__(self) -> str:
+        return f"'{self.name}' sends too many requests"
+
+
 class MethodNotAllowed(InvalidInput):
     """The path exists, the method does not. `allowed` is the value of the header `Allow`."""
 
@@ -72,6 +87,7 @@ STATUSES: Final[Mapping[type[DagyError], int]] = {
     BodyTooLarge: 413,
     InvalidInput: 422,
     InvalidFlow: 422,
+    TooManyRequests: 429,
     DagyError: 500,
     Unavailable: 503,
 }
@@ -101,6 +117,8 @@ def _headers(error: DagyError) -> dict[str, str]:
         return {"WWW-Authenticate": 'Bearer realm="dagy"'}
     if isinstance(error, MethodNotAllowed):
         return {"Allow": error.allowed}
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(math.ceil(error.wait_s))}
     return {"Retry-After": "1"} if isinstance(error, Unavailable) else {}
 
 

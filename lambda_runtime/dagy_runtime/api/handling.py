@@ -15,15 +15,17 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from dagy.core.errors import DagyError, Forbidden, InvalidInput, Unauthenticated
+from dagy.core.errors import DagyError, Forbidden, InvalidInput
 from dagy.core.offer import Offer
 from dagy_runtime.api.answers import Answer
+from dagy_runtime.api.auditing import entry_of, is_audited
+from dagy_runtime.api.callers import Gate
 from dagy_runtime.api.context import NOBODY, Already, Caller, Context
 from dagy_runtime.api.errors import MethodNotAllowed, told
 from dagy_runtime.api.repeats import once
 from dagy_runtime.api.route import Route
 from dagy_runtime.api.wire import encode, read_body, read_query
-from dagy_runtime.engine.keys import authenticate
+from dagy_runtime.people import AuditEntry
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Role
 
@@ -49,8 +51,8 @@ class Arrived:
 class Service:
     """Handles requests over one world. Thread-safe."""
 
-    def __init__(self, ports: Ports, offer: Offer, *, version: str) -> None:
-        self._ports, self._offer, self._version = ports, offer, version
+    def __init__(self, ports: Ports, offer: Offer, gate: Gate, *, version: str) -> None:
+        self._ports, self._offer, self._gate, self._version = ports, offer, gate, version
 
     def handle(self, route: Route, arrived: Arrived) -> Answer:
         """Always an answer, never an exception. Writes one line to the log."""
@@ -58,7 +60,7 @@ class Service:
         request_id, caller = self._ports.ids.unique(), NOBODY
         try:
             if route.role is not None:
-                caller = self._caller(arrived.headers)
+                caller = self._gate.caller(arrived.headers)
                 _check_role(caller, route.role)
             context = Context(
                 ports=self._ports,
@@ -68,12 +70,13 @@ class Service:
                 caller=caller,
                 idempotency_key=_idempotency_key(arrived.headers),
                 if_match=_if_match(route, arrived.headers),
+                forget_sessions=self._gate.book.forget,
             )
             answer = once(
                 context,
                 route.repeats,
                 request=_request(route, arrived),
-                act=lambda: _succeeded(route, _called(route, context, arrived)),
+                act=lambda: _succeeded(route, self._done(route, context, arrived)),
             )
         except Exception as error:
             answer = _failed(error, request_id)
@@ -102,31 +105,29 @@ class Service:
     def not_allowed(self, method: str, path: str, allowed: str) -> Answer:
         return self.refused(MethodNotAllowed(method, path, allowed))
 
-    def _caller(self, headers: Mapping[str, str]) -> Caller:
-        key = authenticate(self._ports.keys, self._ports.clock, _presented(headers))
-        return Caller(kind="key", id=key.id, name=key.name, role=key.role, expires_at=key.expires_at)
+    def _done(self, route: Route, context: Context, arrived: Arrived) -> Any:
+        """What the handler made of it, which is in the audit log then."""
+        result = _called(route, context, arrived)
+        if is_audited(route.method) and not isinstance(result, Already):
+            self._audit(entry_of(route.method, route.path, arrived.path, result, context))
+        return result
 
-
-def _presented(headers: Mapping[str, str]) -> str:
-    """The credential that was sent. Raises: Unauthenticated when there is none."""
-    scheme, _, text = headers.get("authorization", "").partition(" ")
-    if scheme:
-        if scheme.lower() != "bearer" or not text.strip():
-            raise Unauthenticated("The Authorization header is not of the form 'Bearer <key>'", _HOW)
-        return text.strip()
-    if "x-api-key" in headers:
-        return headers["x-api-key"].strip()
-    raise Unauthenticated("This needs an API key", _HOW)
-
-
-_HOW: Final = "Send 'Authorization: Bearer dgy_…'; the CLI does when DAGY_API_KEY or a profile's key is set."
+    def _audit(self, entry: AuditEntry) -> None:
+        """After the deed, which an audit log that does not answer must not make look undone."""
+        try:
+            self._ports.audit.append(entry)
+        except Exception:
+            said = "request %s is missing in the audit log: %s %s"
+            _LOG.exception(said, entry.request_id, entry.action, entry.resource)
 
 
 def _check_role(caller: Caller, needed: Role) -> None:
     if caller.role is None or not caller.role.includes(needed):
         raise Forbidden(
-            f"This needs the role '{needed}'; '{caller.name}' is {caller.role}",
-            "Ask an admin for a key with that role.",
+            f"This needs the role '{needed}'; '{caller.name}' is {caller.role or 'without any'}",
+            "Ask an admin for a key with that role."
+            if caller.kind == "key"
+            else "Ask an admin for it: dagy users role",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dagy.client import models as m
 from dagy.core.errors import Conflict
 from dagy_runtime.api.context import Context
+from dagy_runtime.engine.tokens import MAX_LIFE_S
 
 
 def health(ctx: Context) -> m.HealthResponse:
@@ -29,10 +30,14 @@ def logout(ctx: Context) -> None:
 
     Raises: Conflict for a key, which stays good.
     """
-    raise Conflict(
-        f"'{ctx.caller.name}' is an API key: it has no session to end, and stays good",
-        f"To make it worthless: dagy keys revoke {ctx.caller.id}",
-    )
+    caller = ctx.caller
+    if caller.session is None:
+        raise Conflict(
+            f"'{caller.name}' is an API key: it has no session to end, and stays good",
+            f"To make it worthless: dagy keys revoke {caller.id}",
+        )
+    ctx.ports.sessions.end(caller.session.id, until=caller.session.expires_at + MAX_LIFE_S)
+    ctx.forget_sessions()
 
 
 def stage(ctx: Context) -> m.StageResponse:

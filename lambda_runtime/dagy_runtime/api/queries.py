@@ -50,6 +50,13 @@ class RunQuery(PageQuery):
     before: Optional[str] = None
 
 
+class AuditQuery(PageQuery):
+    """`actor` is an id, a key's name or an email address; `resource` is like `deployments/daily`, or `deployments`."""
+
+    actor: Optional[str] = None
+    resource: Optional[str] = None
+
+
 class EventQuery(Query):
     """`after` is the id of the last event already known."""
 

@@ -6,10 +6,11 @@ import functools
 from typing import Final
 
 from dagy.client import models as m
-from dagy_runtime.api import bulk_runs, deployments, drafts, flows, identity, keys, rollbacks, runs
+from dagy_runtime.api import audit, bulk_runs, deployments, drafts, flows, identity, keys, rollbacks, runs, users
 from dagy_runtime.api.context import Context
 from dagy_runtime.api.openapi import document
 from dagy_runtime.api.queries import (
+    AuditQuery,
     DeploymentQuery,
     DraftQuery,
     EventQuery,
@@ -150,4 +151,23 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("GET", "/keys", keys.list_keys, m.KeyListResponse, _ADMIN, "List API keys, newest first", query=PageQuery),
     Route("DELETE", "/keys/{key_id}", keys.revoke_key, m.KeyResponse, _ADMIN, "Revoke an API key"),
+    # --- users and the audit log
+    Route("GET", "/users", users.list_users, m.UserListResponse, _ADMIN, "List users", query=PageQuery),
+    Route(
+        "POST", "/users", users.invite_user, m.UserInvitedResponse, _ADMIN,
+        "Invite a user", status=201, body=m.UserInviteRequest, repeats=Repeats.REFUSED,
+    ),
+    Route(
+        "PUT", "/users/{user}/role", users.set_role, m.UserResponse, _ADMIN,
+        "Give a user a role; within 30 seconds it counts everywhere", body=m.UserRoleRequest,
+    ),
+    Route(
+        "POST", "/users/{user}/disable", users.disable_user, m.UserResponse, _ADMIN,
+        "Disable a user; within 30 seconds no token is good any more",
+    ),
+    Route("POST", "/users/{user}/enable", users.enable_user, m.UserResponse, _ADMIN, "Let a disabled user in again"),
+    Route(
+        "GET", "/audit", audit.list_entries, m.AuditListResponse, _ADMIN,
+        "Who changed what, newest first", query=AuditQuery,
+    ),
 )  # fmt: skip

@@ -261,6 +261,35 @@ class DagyClient:
     def revoke_key(self, key_id: str) -> m.KeyResponse:
         return self._send("DELETE", f"/keys/{_part(key_id)}", m.KeyResponse)
 
+    def list_users(self, *, limit: int = 60, cursor: str | None = None) -> m.UserListResponse:
+        """At most 60 at a time."""
+        return self._get("/users", m.UserListResponse, limit=limit, cursor=cursor)
+
+    def iter_users(self) -> Iterator[m.UserResponse]:
+        return _all(lambda cursor: self.list_users(cursor=cursor))
+
+    def invite_user(self, request: m.UserInviteRequest) -> m.UserInvitedResponse:
+        return self._send("POST", "/users", m.UserInvitedResponse, request)
+
+    def set_user_role(self, user: str, role: str) -> m.UserResponse:
+        """`user` is an id or an email address, here and below."""
+        return self._send("PUT", f"/users/{_part(user)}/role", m.UserResponse, m.UserRoleRequest(role=role))
+
+    def disable_user(self, user: str) -> m.UserResponse:
+        return self._send("POST", f"/users/{_part(user)}/disable", m.UserResponse)
+
+    def enable_user(self, user: str) -> m.UserResponse:
+        return self._send("POST", f"/users/{_part(user)}/enable", m.UserResponse)
+
+    def list_audit(
+        self, *, limit: int = PAGE, cursor: str | None = None, actor: str | None = None, resource: str | None = None
+    ) -> m.AuditListResponse:
+        """Who changed what, newest first."""
+        return self._get("/audit", m.AuditListResponse, limit=limit, cursor=cursor, actor=actor, resource=resource)
+
+    def iter_audit(self, *, actor: str | None = None, resource: str | None = None) -> Iterator[m.AuditEntryResponse]:
+        return _all(lambda cursor: self.list_audit(cursor=cursor, actor=actor, resource=resource))
+
     def whoami(self) -> m.WhoamiResponse:
         return self._get("/whoami", m.WhoamiResponse)
 

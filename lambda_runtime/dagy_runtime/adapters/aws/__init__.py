@@ -17,7 +17,12 @@ What each adapter asks of IAM, all of it on the stage's own resources, none of i
 | schedules      | scheduler:CreateSchedule UpdateSchedule GetSchedule          | the schedules of the group      |
 |                | DeleteSchedule                                               |                                 |
 |                | iam:PassRole                                                 | the schedule role               |
-| clock, ids     | none                                                         |                                 |
+| directory      | cognito-idp: see `cognito`                                   | the user pool                   |
+| sessions       | dynamodb:BatchGetItem PutItem UpdateItem                     | the table                       |
+| audit          | dynamodb:PutItem Query                                       | the table                       |
+| clock, ids,    | none                                                         |                                 |
+| public keys,   |                                                              |                                 |
+| exchange       |                                                              |                                 |
 """
 
 from __future__ import annotations
@@ -27,10 +32,13 @@ from collections.abc import Mapping
 from dagy_runtime.adapters.aws.answers import DynamoAnswers
 from dagy_runtime.adapters.aws.blobs import S3Blobs
 from dagy_runtime.adapters.aws.clients import Clients
+from dagy_runtime.adapters.aws.cognito import CognitoDirectory, CognitoExchange, CognitoPublicKeys, NoDirectory
 from dagy_runtime.adapters.aws.delivery import LambdaDispatcher, StepFunctionsTimers
 from dagy_runtime.adapters.aws.drafts import DynamoDrafts
 from dagy_runtime.adapters.aws.keys import DynamoKeys
 from dagy_runtime.adapters.aws.packing import Packing
+from dagy_runtime.adapters.aws.people import DynamoAuditLog, DynamoSessions
+from dagy_runtime.adapters.aws.pool_settings import read_pool
 from dagy_runtime.adapters.aws.registry import DynamoRegistry
 from dagy_runtime.adapters.aws.runs import DynamoRunStore
 from dagy_runtime.adapters.aws.schedules import EventBridgeSchedules, NoSchedules
@@ -45,6 +53,7 @@ __all__ = ["world"]
 def world(environ: Mapping[str, str]) -> Ports:
     """The world of a stage's function. Calls nothing. Raises: InvalidInput naming every variable that is missing."""
     settings = read_settings(environ)
+    pool = read_pool(environ)
     clients = Clients(environ)
     table = Table(clients, settings.table)
     clock = SystemClock()
@@ -62,4 +71,9 @@ def world(environ: Mapping[str, str]) -> Ports:
         schedules=EventBridgeSchedules(clients, settings.scheduler, clock) if settings.scheduler else NoSchedules(),
         clock=clock,
         ids=RandomIds(),
+        public_keys=CognitoPublicKeys(pool.jwks_url if pool else ""),
+        directory=CognitoDirectory(clients, pool.id) if pool else NoDirectory(),
+        exchange=CognitoExchange(pool.token_url if pool else "", pool.client_id if pool else ""),
+        sessions=DynamoSessions(table),
+        audit=DynamoAuditLog(table, clock),
     )

@@ -20,6 +20,9 @@ that the stacks can read it.
 | draft             | `DRAFT#<id>`        | `META`         | gsi4 `DRAFTS`: time#id                            |
 | its canvas        | `DRAFT#<id>`        | `CANVAS`       |                                                   |
 | API key           | `KEY#<id>`          | `META`         | gsi4 `KEYS`: time#id                              |
+| user              | `USER#<id>`         | `META`         |                                                   |
+| session that ended| `SESSION#<id>`      | `META`         | (goes by TTL)                                     |
+| audit entry       | `AUDIT#<month>`     | `<ulid>`       | (goes by TTL)                                     |
 | dead letter       | `DEADLETTER#<id>`   | `META`         | gsi4 `DEADLETTERS`: time#id                       |
 
 **Tasks.** What never changes about the tasks of a run (id, name, position, parents) is one packed item per 500 tasks,
@@ -139,6 +142,19 @@ def canvas_key(draft_id: str) -> Key:
 
 def api_key_key(key_id: str) -> Key:
     return Key(f"KEY#{key_id}")
+
+
+def user_key(user_id: str) -> Key:
+    return Key(f"USER#{user_id}")
+
+
+def session_key(session_id: str) -> Key:
+    return Key(f"SESSION#{session_id}")
+
+
+def audit_key(at: str, entry_id: str) -> Key:
+    """A partition for each month: lists need no index, which would double what an entry costs."""
+    return Key(f"AUDIT#{at[:7]}", entry_id)
 
 
 def dead_letter_key(letter_id: str) -> Key:

@@ -11,6 +11,13 @@ from dagy_runtime.adapters.memory.blobs import MemoryBlobs
 from dagy_runtime.adapters.memory.delivery import Delivery, MemoryDispatcher, MemoryTimers
 from dagy_runtime.adapters.memory.drafts import MemoryDrafts
 from dagy_runtime.adapters.memory.keys import MemoryKeys
+from dagy_runtime.adapters.memory.people import (
+    MemoryAuditLog,
+    MemoryDirectory,
+    MemoryExchange,
+    MemoryPublicKeys,
+    MemorySessions,
+)
 from dagy_runtime.adapters.memory.registry import MemoryRegistry
 from dagy_runtime.adapters.memory.runs import MemoryRunStore
 from dagy_runtime.adapters.memory.schedules import MemorySchedules
@@ -22,13 +29,18 @@ __all__ = [
     "Delivery",
     "FakeClock",
     "MemoryAnswers",
+    "MemoryAuditLog",
     "MemoryBlobs",
+    "MemoryDirectory",
     "MemoryDispatcher",
     "MemoryDrafts",
+    "MemoryExchange",
     "MemoryKeys",
+    "MemoryPublicKeys",
     "MemoryRegistry",
     "MemoryRunStore",
     "MemorySchedules",
+    "MemorySessions",
     "MemoryTimers",
     "SeededIds",
 ]
@@ -52,5 +64,10 @@ def world(**overrides: Any) -> Ports:
         "schedules": MemorySchedules(),
         "clock": clock,
         "ids": SeededIds(clock),
+        "public_keys": MemoryPublicKeys(),
+        "directory": MemoryDirectory(clock),
+        "exchange": MemoryExchange(),
+        "sessions": MemorySessions(),
+        "audit": MemoryAuditLog(),
     }
     return Ports(**{**ports, **overrides})
