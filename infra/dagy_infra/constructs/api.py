@@ -59,7 +59,9 @@ class Api(Construct):
             protocol_type="HTTP",
         )
         self.url: Final = self._url(props)
-        self.sign_in: Final = SignIn(self, "SignIn", SignInProps(props.users, self.url, emulator_endpoint_url=props.emulator_endpoint_url))
+        self.sign_in: Final = SignIn(
+            self, "SignIn", SignInProps(props.users, self.url, emulator_endpoint_url=props.emulator_endpoint_url)
+        )
         self.function: Final = self._function(props)
         integration = apigateway.CfnIntegration(
             self,

@@ -61,8 +61,14 @@ class UserPool(Construct):
             deletion_protection="ACTIVE" if props.is_protected else "INACTIVE",
         )
         self.pool.apply_removal_policy(RemovalPolicy.RETAIN)
-        accept(self.pool, "COG2", "Each person chooses a second factor; whoever holds AWS credentials can demand it in Cognito")
-        accept(self.pool, "COG8", "The tier with threat protection costs money for every user, also when nobody signs in")
+        accept(
+            self.pool,
+            "COG2",
+            "Each person chooses a second factor; whoever holds AWS credentials can demand it in Cognito",
+        )
+        accept(
+            self.pool, "COG8", "The tier with threat protection costs money for every user, also when nobody signs in"
+        )
         for number, role in enumerate(reversed(Role), start=1):
             group = cognito.CfnUserPoolGroup(
                 self,
