@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from dagy.core.platforms import Platform
+from dagy.core.sizes import Isolation
 from dagy.core.states import Status
 from dagy_runtime.engine.advance import Finished
 from dagy_runtime.engine.package_cache import PackageCache
@@ -308,3 +309,17 @@ def test_importing_costs_no_engine_its_memory_of_modules(stage):
     assert answer(stage, "from module_only_here import x", [package]) == 1
     assert "module_only_here" not in sys.modules and sys.path == path
     assert before.keys() <= sys.modules.keys()
+
+
+def test_each_task_of_an_isolated_run_gets_the_packages(stage):
+    package = stage.register_package({"module_a.py": "x = 5"})
+    flow = stage.deploy(FLOW)
+    run_id = stage.submit(
+        flow,
+        {"code": "from module_a import x"},
+        deployment=stage.deployment(flow, packages=(package.slug,)),
+        isolation=Isolation.TASK_ISOLATED,
+    )
+    stage.until_quiet()
+    assert (stage.run(run_id).status, stage.result(run_id)) == (Status.SUCCEEDED, 5)
+    assert stage.events(run_id).count("packages_fetched") == 1
