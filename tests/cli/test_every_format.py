@@ -163,8 +163,12 @@ PRINTS_NO_FACTS = {
     "local logs": "what the emulator wrote; test_lines_of_the_emulators_log_are_facts_for_machines",
 }
 TOLD_ELSEWHERE = {
+    "clean": "tests/cli/test_clean_command.py",
     "doctor": "tests/cli/test_doctor.py",
     "login": "tests/cli/sign_in/test_login.py",
+    **dict.fromkeys(
+        ["packages create", "packages delete", "packages list", "packages show"], "tests/cli/test_packages_command.py"
+    ),
     **dict.fromkeys(
         ["infra deploy", "infra diff", "infra synth", "local start"], "tests/e2e/test_provisioning_commands.py"
     ),
@@ -184,7 +188,7 @@ def test_every_command_is_in_one_of_the_tables() -> None:
 
     assert commands == {*telling, *OF_AWS, *PRINTS_NO_FACTS, *TOLD_ELSEWHERE}
     for name, file in TOLD_ELSEWHERE.items():
-        asked = re.search(rf'"{name.split()[-1]}"[^)]*"--json"', (ROOT / file).read_text("utf-8"))
+        asked = re.search(rf'"{name.split()[-1]}",[^)]*"--json"', (ROOT / file).read_text("utf-8"))
         assert asked, f"{file} does not ask for the JSON of dagy {name}"
 
 

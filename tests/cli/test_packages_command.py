@@ -199,7 +199,8 @@ def test_deleting_asks_and_names_the_deployments_that_have_it(dagy: Any, stage: 
     assert dagy("packages", "delete", slug, expect=2).stderr.count("--yes")
     assert "nightly" in dagy("packages", "delete", slug, "--yes", expect=6).stderr
     dagy("deploy", project(), "--deployment", "nightly", "--no-dep-packages")
-    assert dagy("packages", "delete", slug, "--yes").stdout == f"Deleted {slug}\n"
+    told = dagy("packages", "delete", slug, "--yes", "--json").json
+    assert (told["slug"], told["deleted"]) == (slug, True)
     assert dagy("packages", "show", slug, expect=5)
 
 

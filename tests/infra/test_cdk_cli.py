@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_checkout_pins_the_version_that_is_called() -> None:
-    assert json.loads((ROOT / "package.json").read_text())["devDependencies"] == {"aws-cdk": cdk_cli.VERSION}
+    assert json.loads((ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"] == cdk_cli.VERSION
 
 
 def test_plain_cdk_commands_work_from_the_root() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +29,7 @@ def login(session: Session) -> None:
       DAGY_APP_URL=https://staging.example.com dagy login
     """
     from dagy.config import resolve_app_url
+    from dagy.core.timestamps import to_iso
     from dagy.credentials import save_credentials
     from dagy_cli.sign_in.browser import open_browser
     from dagy_cli.sign_in.exchange import Issuer
@@ -51,10 +51,9 @@ def login(session: Session) -> None:
         open_browser=open_browser,
         telling=telling,
     )
-    expires_at = datetime.fromtimestamp(signed_in.expires_at, timezone.utc) if signed_in.expires_at else None
     answer = {
         "user_email": signed_in.email or None,
-        "expires_at": f"{expires_at:%Y-%m-%dT%H:%M:%SZ}" if expires_at else None,
+        "expires_at": to_iso(signed_in.expires_at) if signed_in.expires_at else None,
         "api_url": api_url,
         "profile": profile.name,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,6 +67,7 @@ def _asked(session: Session) -> dict[str, Any] | None:
 
 def _known_here(found: Credential, stage: str | None) -> dict[str, Any]:
     """The same fields, as far as they are known without the API."""
+    from dagy.core.timestamps import to_iso
     from dagy_cli.sign_in.claims import read_claims
 
     claims = read_claims(found.token)
@@ -77,7 +77,7 @@ def _known_here(found: Credential, stage: str | None) -> dict[str, Any]:
         "id": found.key_id,
         "name": found.user_email or claims.email or None,
         "role": None,
-        "expires_at": f"{datetime.fromtimestamp(until, timezone.utc):%Y-%m-%dT%H:%M:%SZ}" if until else None,
+        "expires_at": to_iso(until) if until else None,
         "stage": stage,
     }
 

@@ -107,7 +107,7 @@ def _token_of(
         case Token():
             signed_in = _handed_over(answer)
         case Code() if issuer is None or proof is None:
-            raise LoginFailed("The sign-in page sent a code, and the profile names no issuer to exchange it with.")
+            raise LoginFailed("The sign-in page sent a code, and the profile names no issuer and client id for it.")
         case Code():
             signed_in = _exchanged(answer, issuer, proof, app_url=app_url, callback_url=callback_url)
     if signed_in.expires_at and signed_in.expires_at <= time.time():

@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from sign_in_server import SignInServer
 
 from dagy.config import write_profile
+from dagy.core.timestamps import to_iso
 from dagy.credentials import read_credentials, save_api_key
 
 DAGY = Path(sys.executable).parent / "dagy"
@@ -51,7 +51,7 @@ def test_machines_get_the_facts_and_never_the_token(server: SignInServer, browse
 
     assert said.json == {
         "user_email": "a@example.com",
-        "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(read_credentials().expires_at)),
+        "expires_at": to_iso(read_credentials().expires_at),
         "api_url": server.url,
         "profile": "dev",
     }
@@ -108,7 +108,7 @@ def test_an_app_may_hand_over_a_token_although_there_is_an_issuer(with_issuer: A
         pytest.param("token=a%0Ab&state={state}", "The sign-in page sent something that cannot be a token.", id="odd"),
         pytest.param(
             "code=c&state={state}",
-            "The sign-in page sent a code, and the profile names no issuer to exchange it with.",
+            "The sign-in page sent a code, and the profile names no issuer and client id for it.",
             id="a code without an issuer",
         ),
     ],

@@ -37,11 +37,11 @@ def test_without_the_api_whoami_is_what_is_known_here(home: Path, dagy: Any, has
     said = dagy("whoami", "--json")
 
     assert said.json == {
-        "kind": "user", "id": None, "name": "a@example.com", "role": None, "expires_at": "2096-10-02T07:06:40Z",
+        "kind": "user", "id": None, "name": "a@example.com", "role": None, "expires_at": "2096-10-02T07:06:40.000Z",
         "stage": "dev", "credential": "sign-in", "api_url": nobody if has_api else None, "is_verified": False,
     }  # fmt: skip
     assert ("Unable to reach Dagy API" in said.stderr) is has_api
-    assert dagy("whoami").stdout == "a@example.com (user), until 2096-10-02T07:06:40Z\nWith your sign-in\n"
+    assert dagy("whoami").stdout == "a@example.com (user), until 2096-10-02T07:06:40.000Z\nWith your sign-in\n"
 
 
 @pytest.mark.parametrize(
