@@ -104,14 +104,10 @@ def local_run_ids() -> list[str]:
 
 def _asked(ctx: click.Context) -> DagyClient:
     """The API of the profile in force, asked once and briefly."""
-    from dagy.client.http import DagyClient  # lazy doors: only those who ask the API pay for them
-    from dagy.client.transport import Retrying
-    from dagy.config import resolve_api_url, resolve_profile
+    from dagy.client.http import connect  # lazy doors: only those who ask the API pay for them
+    from dagy.config import resolve_profile
 
-    profile = resolve_profile(settings_of(ctx).profile)
-    return DagyClient(
-        resolve_api_url(profile) or "", profile=profile.name, timeout_s=LONGEST_ASKED_S, retrying=Retrying(attempts=1)
-    )
+    return connect(resolve_profile(settings_of(ctx).profile), once_within_s=LONGEST_ASKED_S)
 
 
 def _offered(names: Iterable[str], incomplete: str) -> list[CompletionItem[str]]:

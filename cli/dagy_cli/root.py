@@ -37,6 +37,8 @@ SECTIONS = {
         "config": Lazy("dagy_cli.commands.config:config", "Profiles: which environment commands talk to."),
         "login": Lazy("dagy_cli.commands.login:login", "Sign in through the browser."),
         "logout": Lazy("dagy_cli.commands.logout:logout", "Revoke and forget the sign-in."),
+        "status": Lazy("dagy_cli.commands.status:status", "How things are, here and in the stage."),
+        "open": Lazy("dagy_cli.commands.open:open_page", "Open the web app: its start, a run, or a deployment."),
         "whoami": Lazy("dagy_cli.commands.whoami:whoami", "Who the API thinks you are."),
     },
     "Help": {

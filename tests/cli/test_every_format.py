@@ -166,6 +166,8 @@ TOLD_ELSEWHERE = {
     "clean": "tests/cli/test_clean_command.py",
     "doctor": "tests/cli/test_doctor.py",
     "login": "tests/cli/sign_in/test_login.py",
+    "status": "tests/cli/test_status_and_open.py",
+    "open": "tests/cli/test_status_and_open.py",
     **dict.fromkeys(
         ["packages create", "packages delete", "packages list", "packages show"], "tests/cli/test_packages_command.py"
     ),

@@ -131,15 +131,13 @@ def _clock(ahead_s: float) -> Finding:
 
 
 def _who(profile: Profile, url: str) -> list[Finding]:
-    from dagy.client.http import DagyClient
-    from dagy.client.transport import Retrying
+    from dagy.client.http import connect
     from dagy.credentials import find_credential
 
     found = find_credential(profile.name, api_url=url)
     if found is None:
         return [Finding("sign-in", Outcome.WARNING, "not signed in, and no API key", _sign_in(profile))]
-    client = DagyClient(url, profile=profile.name, timeout_s=ASKED_S, retrying=Retrying(attempts=1))
-    who = client.whoami()
+    who = connect(profile, once_within_s=ASKED_S).whoami()
     until = f" until {who.expires_at}" if who.expires_at else ""
     return [Finding("sign-in", Outcome.OK, f"{who.name} ({who.kind}), {who.role}{until}")]
 

@@ -18,18 +18,30 @@ def open_browser(url: str, on_failure: Callable[[], None]) -> None:
     threading.Thread(target=_open, args=(url, on_failure), daemon=True).start()
 
 
+def opens_browser(url: str, *, within_s: float = 3.0) -> bool:
+    """Open `url`, and say whether a browser took it. One that has not said so in time probably did: it is at it."""
+    try:
+        return _started(url).wait(within_s) == 0
+    except subprocess.TimeoutExpired:
+        return True
+    except OSError:
+        return False
+
+
 def _open(url: str, on_failure: Callable[[], None]) -> None:
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", _OPEN, url],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl+C here is not for a browser that has just been started
-            check=False,
-        )
-        is_open = done.returncode == 0
+        is_open = _started(url).wait() == 0
     except OSError:
         is_open = False
     if not is_open:
         on_failure()
+
+
+def _started(url: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", _OPEN, url],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl+C here is not for a browser that has just been started
+    )

@@ -352,11 +352,17 @@ class DagyClient:
         return _decoded(data, answer)
 
 
-def connect(profile: Profile) -> DagyClient:
-    """The client for the API of a profile. Raises: InvalidInput when the profile has none."""
+def connect(profile: Profile, *, once_within_s: float | None = None) -> DagyClient:
+    """The client for the API of a profile. With `once_within_s`, nothing is repeated, and no answer waited for longer:
+    for what must not keep anybody waiting.
+
+    Raises: InvalidInput when the profile has none.
+    """
     api_url = resolve_api_url(profile)
     if api_url is None:
         raise InvalidInput("Missing Dagy API URL. Set DAGY_API_URL or run 'dagy config'.")
+    if once_within_s is not None:
+        return DagyClient(api_url, profile=profile.name, timeout_s=once_within_s, retrying=Retrying(attempts=1))
     return DagyClient(api_url, profile=profile.name)
 
 
