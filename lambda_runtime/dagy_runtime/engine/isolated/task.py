@@ -202,6 +202,8 @@ class _Attempt(Struct, frozen=True):
                 return journal.fail(bench.problem)
             if self.start.is_deadly:
                 return journal.fail(_deadly(run, self.pacing.max_deaths))
+            if bench.fetched:
+                events.add("packages_fetched", data={"slugs": list(bench.fetched)})
             with bench.start(self._orders()) as child:
                 verdict = watch(
                     child,
