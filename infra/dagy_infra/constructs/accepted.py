@@ -12,6 +12,8 @@ from aws_cdk import Acknowledgment, Stack, Validations
 from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
+NAMELESS: Final = "AWS has no name for what these actions are about, so a policy cannot say which"
+
 
 def accept(construct: IConstruct, rule: str, reason: str) -> None:
     """The rule is broken here, and below, on purpose."""

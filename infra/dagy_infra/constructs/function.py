@@ -17,7 +17,7 @@ from constructs import Construct
 
 from dagy.core.errors import InvalidInput
 from dagy_infra.assets import Asset
-from dagy_infra.constructs.accepted import WildcardStatement, accept
+from dagy_infra.constructs.accepted import NAMELESS, WildcardStatement, accept
 from dagy_infra.constructs.encryption import using
 from dagy_infra.constructs.network import Network, attaching, not_attaching
 from dagy_infra.stages import StageConfig
@@ -170,7 +170,7 @@ class StageFunction(Construct):
 
 def _tracing() -> iam.PolicyStatement:
     return WildcardStatement(
-        reason="X-Ray has no resources that a trace could be sent to",
+        reason=NAMELESS,
         sid="SendTraces",
         actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
         resources=["*"],

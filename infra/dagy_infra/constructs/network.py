@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from dagy_infra.constructs.accepted import WildcardStatement
+from dagy_infra.constructs.accepted import NAMELESS, WildcardStatement
 
 _INTERFACES: Final = (
     "ec2:AssignPrivateIpAddresses",
@@ -44,7 +44,7 @@ class Network:
 def attaching() -> WildcardStatement:
     """For the role of a function in a VPC. Lambda asks for it before it makes the function."""
     return WildcardStatement(
-        reason="Lambda makes the interfaces with the function's role, and EC2 cannot name what does not exist yet",
+        reason=NAMELESS,
         sid="AttachToNetwork",
         actions=list(_INTERFACES),
         resources=["*"],

@@ -25,11 +25,13 @@ _ABOUT: Final = {
 @dataclass(frozen=True, slots=True)
 class UserPoolProps:
     is_protected: bool = True
-    """Whether Cognito refuses to delete it until that is switched off by hand."""
+    """Whether Cognito refuses to delete it until that is switched off by hand, and demands a second factor."""
 
 
 class UserPool(Construct):
-    """Nobody signs up: admins invite. People sign in with their email address, with a second factor if they like."""
+    """Nobody signs up: admins invite. People sign in with their email address and a second factor, which they may do
+    without where the pool is not protected.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, props: UserPoolProps) -> None:
         super().__init__(scope, construct_id)
@@ -52,7 +54,7 @@ class UserPool(Construct):
                     temporary_password_validity_days=_INVITATION_DAYS,
                 )
             ),
-            mfa_configuration="OPTIONAL",
+            mfa_configuration="ON" if props.is_protected else "OPTIONAL",
             enabled_mfas=["SOFTWARE_TOKEN_MFA"],
             account_recovery_setting=cognito.CfnUserPool.AccountRecoverySettingProperty(
                 recovery_mechanisms=[cognito.CfnUserPool.RecoveryOptionProperty(name="verified_email", priority=1)]
@@ -61,11 +63,10 @@ class UserPool(Construct):
             deletion_protection="ACTIVE" if props.is_protected else "INACTIVE",
         )
         self.pool.apply_removal_policy(RemovalPolicy.RETAIN)
-        accept(
-            self.pool,
-            "COG2",
-            "Each person chooses a second factor; whoever holds AWS credentials can demand it in Cognito",
-        )
+        if not props.is_protected:
+            accept(
+                self.pool, "COG2", "Where nothing needs protection, each person chooses whether to have a second factor"
+            )
         accept(
             self.pool, "COG8", "The tier with threat protection costs money for every user, also when nobody signs in"
         )
