@@ -144,6 +144,22 @@ def test_ctrl_c_ends_the_run_as_cancelled_and_pythons_handler_is_back(run, notes
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_is_heard_also_when_the_system_gives_it_to_another_thread(run, notes, gate):
+    """Its handler is the main thread's to run, which waits for a message that no task will send."""
+
+    @task
+    def stuck() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        gate.wait()
+
+    @flow
+    def interrupted():
+        stuck()
+
+    assert run(interrupted, real_time=True).outcome == Cancelled("interrupted by Ctrl-C")
+    assert notes.ids("cancelled") == ["stuck-1"]
+
+
 def test_somebody_elses_handling_of_ctrl_c_is_respected(run):
     seen = []
     before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
