@@ -181,6 +181,7 @@ class LocalCloud:
             write_profile(
                 LOCAL_STAGE,
                 api_url=manifest.api_url,
+                app_url=manifest.app_url,
                 stage=LOCAL_STAGE,
                 region=REGION,
                 endpoint_url=aws.endpoint_url,
