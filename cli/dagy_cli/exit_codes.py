@@ -8,6 +8,7 @@ from dagy.core.errors import (
     APIError,
     Conflict,
     DagyError,
+    DependencyCycleError,
     Forbidden,
     InvalidFlow,
     InvalidInput,
@@ -53,6 +54,7 @@ MEANINGS = {
 # The first match counts; the order only matters where one class is a kind of another.
 _BY_KIND: tuple[tuple[type[DagyError], ExitCode], ...] = (
     (InvalidFlow, ExitCode.INVALID_FLOW),
+    (DependencyCycleError, ExitCode.INVALID_FLOW),
     (InvalidInput, ExitCode.USAGE),
     (NotFound, ExitCode.NOT_FOUND),
     (Conflict, ExitCode.CONFLICT),

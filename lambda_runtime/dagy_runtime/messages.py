@@ -29,24 +29,17 @@ class AdvanceRun(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RunTask(Struct, frozen=True, forbid_unknown_fields=True):
-    """To a runtime function: this task is ready, run it. A repeat finds it taken, or done.
-
-    `position` is the task's in the flow's order, by which its place in the plan is found.
-    """
+    """To a runtime function: this task is ready, run it. A repeat finds it taken, or done."""
 
     run_id: str
     task_run_id: str
-    position: int
 
 
 class ReleaseTasks(Struct, frozen=True, forbid_unknown_fields=True):
-    """To a runtime function: send these ready tasks on their way, so that whoever released them need not alone.
-
-    `tasks` are ids and positions.
-    """
+    """To a runtime function: send these ready tasks on their way, so that whoever released them need not alone."""
 
     run_id: str
-    tasks: tuple[tuple[str, int], ...]
+    task_run_ids: tuple[str, ...]
 
 
 class FireSchedule(Struct, frozen=True, forbid_unknown_fields=True):

@@ -101,7 +101,6 @@ class UserPool(Construct):
 _MANAGING: Final = (
     "AdminAddUserToGroup",
     "AdminCreateUser",
-    "AdminDeleteUser",
     "AdminDisableUser",
     "AdminEnableUser",
     "AdminGetUser",

@@ -107,7 +107,16 @@ class Flow(Generic[P, R]):
     def run_local(
         self, *args: Any, fail_fast: bool = True, max_workers: int = 1, cleanup_keep_last: int = 20, **kwargs: Any
     ) -> LocalRunContext:
-        """Execute on this machine, keeping records and logs under `DAGY_LOCAL_DIR`."""
+        """Execute on this machine, keeping records and logs under `DAGY_LOCAL_DIR`, and give the ended run.
+
+        Up to `max_workers` tasks run at once, in threads. With `fail_fast`, the first failure cancels what has not
+        started, and is raised; without, only what depends on it is skipped, and a run with status FAILED is returned.
+        Of finished runs, the newest `cleanup_keep_last` are kept. Every other argument is the flow's.
+
+        Raises: what `trace` raises, with nothing recorded. TaskFailedError (from the author's exception),
+        TaskTimeoutError, ArtifactSerializationError or ParameterTypeError; KeyboardInterrupt after Ctrl-C;
+        LocalRecordsError when the run could not be recorded. The run is recorded as FAILED or CANCELLED then.
+        """
         return _run_local(
             self, args, kwargs, fail_fast=fail_fast, max_workers=max_workers, cleanup_keep_last=cleanup_keep_last
         )
@@ -135,7 +144,11 @@ class Flow(Generic[P, R]):
         )
 
     def run(self, *args: Any, **kwargs: Any) -> RunResponse | LocalRunContext:
-        """Start a run of the deployment with this flow's name when an API is configured, else `run_local`."""
+        """Start a run of the deployment with this flow's name when an API is configured (`DAGY_API_URL`, or the
+        profile's), and give what the API answers, without waiting for its end. Else `run_local`, with its answer.
+
+        Raises: APIError; otherwise as `run_local`.
+        """
         _refuse_on_import(self)
         from dagy.deploy import run_flow  # lazy: HTTP client, DuckDB
 
@@ -161,6 +174,12 @@ class Flow(Generic[P, R]):
         """Build, upload and register this flow, as the deployment `name` (default: the flow's own); without an API,
         run it here. An unchanged flow is skipped unless `force`. A new deployment is `nano` unless told otherwise;
         a known one keeps the settings not given here.
+
+        `execution_mode` is a size (`nano` to `xlarge`), an isolation (`in-process`, `task-isolated`), or both.
+        `schedule` is a cron or rate expression, read in `timezone` (UTC); an empty one removes the schedule.
+        `flow_kwargs` are values for parameters that the flow's body looks at; `bucket` is found by itself.
+
+        Raises: InvalidInput and InvalidFlow before anything is uploaded; APIError. A repeat is always safe.
         """
         _refuse_on_import(self)
         from dagy.deploy import deploy_flow  # lazy: boto3, HTTP client
@@ -306,8 +325,13 @@ def flow(
 def flow(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a flow of a function, bare (`@flow`) or with settings (`@flow(name="daily_etl", version="1.0.0")`).
 
-    Without `version` the flow's version is `latest`, or what it is deployed as.
+    - `name`, `description`: instead of the function's name and docstring.
+    - `version`: free text without spaces; None is `latest`, or what it is deployed as.
+    - `retries`, `retry_delay_seconds`, `retry_jitter_factor`, `retry_condition_fn`: as of `@task`, for the whole flow.
+      Another attempt keeps the tasks that are finished; tasks have all their own retries in each.
+    - `validate_parameters`: whether parameters are converted to their annotations, and refused if they cannot be.
+    - `on_running`, `on_retry`, `on_completion`, `on_failure`: hooks, called in their order with `(RunContext, State)`.
 
-    Raises: InvalidFlow naming the setting and its value.
+    Raises: InvalidFlow naming the setting and its value; RetryConfigurationError for those of retries.
     """
     return Flow(fn, **settings) if fn is not None else functools.partial(Flow, **settings)

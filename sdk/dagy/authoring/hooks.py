@@ -12,7 +12,9 @@ from dagy.core.states import State
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a hook is told about where it was called. `kind` is `task` or `flow`; `attempt` counts from 1."""
+    """What a hook is told about where it was called. `kind` is `task` or `flow`; `attempt` counts from 1, and goes up
+    to `max_retries` + 1. `parameters` are the arguments by name, results filled in, converted, defaults included.
+    """
 
     kind: str
     name: str

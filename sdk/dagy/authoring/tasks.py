@@ -152,11 +152,21 @@ def task(
 def task(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a task of a function, bare (`@task`) or with settings (`@task(retries=3)`).
 
-    `retry_delay_seconds`: a number; a list with one entry per retry, its last repeated; or a function of the number
-    of the attempt that failed. `retry_jitter_factor` from 0 to 1 adds up to that share of the delay by chance.
-    `concurrency_limit` is per run. Hooks are called with `(RunContext, State)`.
+    - `name`, `description`: instead of the function's name and docstring. Task runs are called `<name>-<n>`.
+    - `executor`: `lambda`, `step-functions` or `ecs`, where it runs in a stage; None is where its deployment does.
+    - `retries`: how many more attempts after the first, 0 by default.
+    - `retry_delay_seconds`: the pause before each; a number; a list with one entry per retry, its last repeated; or a
+      function of the number of the attempt that failed. None is no pause.
+    - `retry_jitter_factor`: from 0 to 1; up to that share of the pause is added by chance.
+    - `retry_condition_fn`: gets the exception; another attempt is made only if it returns true.
+    - `timeout_seconds`: above 0. An attempt that takes longer fails with TaskTimeoutError, frees its worker, and a
+      result that comes later is dropped.
+    - `concurrency_limit`: how many of this task may run at once in one run, 1 or more; None is as many as workers.
+    - `validate_parameters`: whether arguments are converted to their annotations, and refused if they cannot be.
+    - `on_running`, `on_retry`, `on_completion`, `on_failure`: hooks, called in their order with `(RunContext, State)`:
+      before the first attempt, before every other, after the result is safe, after the last attempt failed.
 
-    Raises: InvalidFlow naming the setting and its value.
+    Raises: InvalidFlow naming the setting and its value; RetryConfigurationError for those of retries.
     """
     return _task_of(fn, **settings) if fn is not None else functools.partial(_task_of, **settings)
 

@@ -319,6 +319,7 @@ class DependencyCycleError(LocalExecutionError):
     """The tasks wait for each other, or for a task that does not exist; none of them can start."""
 
     code = "dependency_cycle"
+    hint = "A task can wait for results of the same flow's tasks, of calls before its own."
 
     def __init__(self, task_run_ids: tuple[str, ...] = ()) -> None:
         super().__init__(task_run_ids)

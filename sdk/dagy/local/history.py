@@ -167,6 +167,7 @@ class GrowingHistory:
         """What comes after a final status is late news of an attempt that was given up; it changes nothing."""
         if isinstance(event, ev.RunEnded):
             self._end = event
+            self._end_tasks(at=event.at, error_type=event.error_type, why="the run ended")
             if event.artifact is not None and event.data is not None:
                 self._unwritten[event.artifact] = event.data
         elif isinstance(event, ev.RunResumed):
@@ -178,12 +179,16 @@ class GrowingHistory:
 
     def interrupt(self, *, at: float) -> None:
         self._end = interruption(at=at)
+        self._end_tasks(at=at, error_type=INTERRUPTED, why="interrupted: its process ended")
+
+    def _end_tasks(self, *, at: float, error_type: str | None, why: str) -> None:
+        """Those of which nobody said how they ended: their run was cut off, or could not be recorded any more."""
         for fields in self._fields.values():
             if fields["status"] is Status.RUNNING:
-                message = "interrupted: its process ended while it ran"
-                fields |= {"status": Status.FAILED, "ended_at": at, "error_type": INTERRUPTED, "message": message}
+                message = f"{why} while it ran"
+                fields |= {"status": Status.FAILED, "ended_at": at, "error_type": error_type, "message": message}
             elif fields["status"] not in FINAL:
-                fields |= {"status": Status.CANCELLED, "ended_at": at, "message": "the run was interrupted"}
+                fields |= {"status": Status.CANCELLED, "ended_at": at, "message": why}
 
     def _resume(self, event: ev.RunResumed) -> None:
         """The attempts of tasks that run again are counted on. A run is resumed when all its files are written."""

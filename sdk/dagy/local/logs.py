@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from typing import Final
 
+from dagy.core.errors import LocalRecordsError
 from dagy.local.history import timestamp
 from dagy.local.layout import LocalPaths
 from dagy.local.private import create_private, make_private_dir, write_briefly
@@ -19,16 +21,14 @@ _MOST_OPEN: Final = 64
 
 
 class LogFiles:
-    """Thread-safe. A log that cannot be written (a full disk) loses lines and fails nothing: the facts are in the
-    journal.
-    """
+    """Thread-safe. A line that cannot be written (a full disk) is lost; whoever printed it goes on, `check` tells."""
 
     def __init__(self, paths: LocalPaths, run_id: str) -> None:
         self._paths = paths
         self._run_id = run_id
         self._lock = threading.Lock()
         self._task_fds: OrderedDict[str, int] = OrderedDict()  # least recently used first
-        self.lost_count = 0
+        self._problem: str | None = None
         make_private_dir(paths.run(run_id))
         self._run_fd = create_private(paths.run_log(run_id), append=True)
         self._waiting: list[str] = []
@@ -40,7 +40,8 @@ class LogFiles:
             self._waiting.append(_run_line(moment, stream, task_run_id, line))
             self._flush()
             if task_run_id is not None:
-                self._write(self._task_fd(task_run_id), f"{moment} {stream:<7} {line}\n")
+                path = self._paths.task_log(self._run_id, task_run_id)
+                self._write(self._task_fd(task_run_id), f"{moment} {stream:<7} {line}\n", path)
 
     def happened(self, at_s: float, level: str, task_run_id: str | None, text: str) -> None:
         """For the run's log only."""
@@ -51,6 +52,11 @@ class LogFiles:
     def flush(self) -> None:
         with self._lock:
             self._flush()
+
+    def check(self) -> None:
+        """Raises: LocalRecordsError when a line was lost."""
+        if self._problem is not None:
+            raise LocalRecordsError(self._problem)
 
     def close(self) -> None:
         """A repeat does nothing; lines after it are lost."""
@@ -67,15 +73,18 @@ class LogFiles:
         if self._waiting:
             text = "".join(self._waiting)
             self._waiting.clear()
-            self._write(self._run_fd, text)
+            self._write(self._run_fd, text, self._paths.run_log(self._run_id))
 
-    def _write(self, fd: int, text: str) -> None:
+    def _write(self, fd: int, text: str, path: Path) -> None:
         if fd < 0:
             return
         try:
             write_briefly(fd, text.encode("utf-8", errors="backslashreplace"))
-        except OSError:
-            self.lost_count += 1
+        except OSError as error:
+            self._lost(path, error)
+
+    def _lost(self, path: Path, error: OSError) -> None:
+        self._problem = self._problem or f"The log {path} cannot be written: {error.strerror}"
 
     def _task_fd(self, task_run_id: str) -> int:
         """-1 when the file cannot be had."""
@@ -83,11 +92,12 @@ class LogFiles:
         if fd is None:
             if len(self._task_fds) >= _MOST_OPEN:
                 os.close(self._task_fds.popitem(last=False)[1])
+            path = self._paths.task_log(self._run_id, task_run_id)
             try:
-                make_private_dir(self._paths.task_run(self._run_id, task_run_id))
-                fd = create_private(self._paths.task_log(self._run_id, task_run_id), append=True)
-            except OSError:
-                self.lost_count += 1
+                make_private_dir(path.parent)
+                fd = create_private(path, append=True)
+            except OSError as error:
+                self._lost(path, error)
                 return -1
         self._task_fds[task_run_id] = fd
         return fd

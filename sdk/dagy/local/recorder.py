@@ -63,6 +63,7 @@ class LocalRecorder:
 
     def task_succeeded(self, task_run_id: str, *, attempt: int, result: Encoded, measured: Measured) -> None:
         """Durable against the death of this process, not of the machine: see docs/design/local-records.md."""
+        self._logs.check()
         stored, data = self._store(result, task_run_id)
         self._record(
             ev.TaskSucceeded(
@@ -146,7 +147,13 @@ class LocalRecorder:
         self._note("INFO", None, text)
 
     def ended(self, outcome: Outcome) -> None:
-        """The journal is complete, and on the disk, when this returns. Raises: LocalRecordsError, OSError."""
+        """The journal is complete, and on the disk, when this returns.
+
+        Raises: LocalRecordsError, OSError; the first, with nothing written, for a success with a log that is not whole.
+        """
+        if isinstance(outcome, Succeeded):
+            self._logs.flush()
+            self._logs.check()
         self._record(self._end_event(outcome))
         self.journal.sync()
 

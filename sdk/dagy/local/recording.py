@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
@@ -23,6 +23,7 @@ from dagy.execution.failures import failure_of
 from dagy.execution.recorder import Cancelled, Failed, Finished, Outcome, RunOptions, Succeeded
 from dagy.execution.runner import run_flow
 from dagy.local import artifacts
+from dagy.local.events import RunEnded
 from dagy.local.filing import Filer
 from dagy.local.flusher import Flusher
 from dagy.local.history import GrowingHistory, LocalRun, LocalTaskRun, RunHistory, StoredResult
@@ -145,8 +146,12 @@ def recording(
     try:
         with recording_errors(paths):
             logs = LogFiles(paths, run_id)
-    except BaseException:
-        journal.close()
+    except LocalRecordsError as error:
+        with closing(journal), suppress(LocalRecordsError):
+            failure = failure_of(error)
+            journal.append(
+                RunEnded(at=time.time(), status="FAILED", error_type=failure.error_type, message=failure.message)
+            )
         raise
     filer = Filer(paths, history, filed=filed)
     recorder = LocalRecorder(

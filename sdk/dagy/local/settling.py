@@ -8,6 +8,7 @@ resumed, or was.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -25,18 +26,34 @@ from dagy.local.journal import abandoned, read_events
 from dagy.local.layout import LocalPaths
 from dagy.local.metadata import write_metadata
 
+_log: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 50  # journals in one transaction; each is an open file
 
 
 def settle_abandoned(paths: LocalPaths, *, longest_wait_s: float = LONGEST_WAIT_S) -> None:
-    """Runs that are going on are left alone. Raises: LocalRecordsError; nothing is lost then."""
+    """Runs that are going on are left alone, and so are those whose files cannot be written, with a warning: their
+    journals can still be read.
+
+    Raises: LocalRecordsError when the database cannot be used; nothing is lost then.
+    """
     journals = iter(sorted(paths.journals.glob("*.jsonl")))
     while batch := list(islice(journals, _AT_ONCE)):
-        with ExitStack() as locks:
-            ours = [path for path in batch if locks.enter_context(abandoned(path))]
-            if ours:
-                found = {path: history_of(read_events(path), is_abandoned=True) for path in ours}
-                settle(paths, found, longest_wait_s=longest_wait_s)
+        try:
+            _settle_those(paths, batch, longest_wait_s)
+        except OSError:
+            for journal in batch:
+                try:
+                    _settle_those(paths, [journal], longest_wait_s)
+                except OSError as error:
+                    _log.warning("Run %s is only in its journal so far: %s", journal.stem, error)
+
+
+def _settle_those(paths: LocalPaths, journals: Sequence[Path], longest_wait_s: float) -> None:
+    with ExitStack() as locks:
+        ours = [path for path in journals if locks.enter_context(abandoned(path))]
+        if ours:
+            found = {path: history_of(read_events(path), is_abandoned=True) for path in ours}
+            _settle(paths, found, longest_wait_s=longest_wait_s)
 
 
 def settle(
@@ -53,18 +70,27 @@ def settle(
     Returns: the runs beyond the newest `keep_last` finished ones, for `remove`.
     Raises: LocalRecordsError; the journals are still there then.
     """
-    known = [history for history in histories.values() if history is not None]
     try:
-        with (
-            _beside(lambda: _write_files(paths, known, filed)),
-            opened(paths, longest_wait_s=longest_wait_s) as database,
-        ):
-            database.save(known)
-            old = [] if keep_last is None else database.ids_beyond(keep_last)
-        for journal, what in histories.items():
-            _put_away(paths, journal, what)
+        return _settle(paths, histories, filed=filed, keep_last=keep_last, longest_wait_s=longest_wait_s)
     except OSError as error:
         raise LocalRecordsError(f"The local records in {paths.root} cannot be written: {error}") from error
+
+
+def _settle(
+    paths: LocalPaths,
+    histories: Mapping[Path, RunHistory | None],
+    *,
+    filed: Collection[str] = (),
+    keep_last: int | None = None,
+    longest_wait_s: float,
+) -> list[str]:
+    """Raises: OSError for files, LocalRecordsError for the database."""
+    known = [history for history in histories.values() if history is not None]
+    with _beside(lambda: _write_files(paths, known, filed)), opened(paths, longest_wait_s=longest_wait_s) as database:
+        database.save(known)
+        old = [] if keep_last is None else database.ids_beyond(keep_last)
+    for journal, what in histories.items():
+        _put_away(paths, journal, what)
     return old
 
 
