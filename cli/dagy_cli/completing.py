@@ -80,6 +80,10 @@ def packages(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _offered((found.slug for found in _asked(ctx).iter_packages()), incomplete.upper())
 
 
+def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    return _offered((found.email for found in _asked(ctx).list_users().items), incomplete)
+
+
 def run_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Files, and deployments when an API answers in time."""
     offered = files(ctx, param, incomplete)

@@ -13,9 +13,10 @@ from dagy.deploy.destination import DEFAULT_STAGE
 from dagy.manifest import Manifest, read_manifest
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.keys import DynamoKeys
+from dagy_runtime.adapters.aws.people import DynamoAuditLog
 from dagy_runtime.adapters.aws.system import RandomIds, SystemClock
 from dagy_runtime.adapters.aws.table import Table
-from dagy_runtime.engine.keys import mint_key
+from dagy_runtime.engine.first_keys import mint_first_key
 from dagy_runtime.values import Role
 
 
@@ -67,11 +68,12 @@ def mint_with_aws_credentials(profile_name: str | None, stage: str | None, wante
     identity = aws.client("sts")
     with translated("asking who we are"):
         created_by = str(identity.get_caller_identity()["Arn"])
-    keys = DynamoKeys(Table(_ProfileClients(aws), manifest.table))
+    table, clock = Table(_ProfileClients(aws), manifest.table), SystemClock()
     with translated(f"writing a key to the table of stage {manifest.stage}"):
-        key, text = mint_key(
-            keys,
-            SystemClock(),
+        key, text = mint_first_key(
+            DynamoKeys(table),
+            DynamoAuditLog(table, clock),
+            clock,
             RandomIds(),
             name=wanted["name"],
             role=Role(wanted["role"]),

@@ -36,9 +36,11 @@ from dagy_infra.stages import LOCAL_STAGE, StageConfig, stage_config
 from dagy_infra.stages import Emulator as EmulatorTarget
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.keys import DynamoKeys
+from dagy_runtime.adapters.aws.people import DynamoAuditLog
 from dagy_runtime.adapters.aws.system import RandomIds, SystemClock
 from dagy_runtime.adapters.aws.table import Table
-from dagy_runtime.engine.keys import authenticate, mint_key
+from dagy_runtime.engine.first_keys import mint_first_key
+from dagy_runtime.engine.keys import authenticate
 from dagy_runtime.values import Role
 
 REGION: Final = "us-east-1"
@@ -164,13 +166,15 @@ class LocalCloud:
 
     def _admin_key(self, aws: Aws, manifest: Manifest, report: Report) -> str:
         """The key in the profile, when the stage still knows it; else a new one."""
-        keys, clock = DynamoKeys(Table(_Clients(aws), manifest.table)), SystemClock()
+        table, clock = Table(_Clients(aws), manifest.table), SystemClock()
+        keys = DynamoKeys(table)
         with using_local_dir(self.home):
             text = read_credentials().api_keys.get(LOCAL_STAGE)
             if text is None or not _is_valid(keys, clock, text):
                 report(f"Making an admin key and profile '{LOCAL_STAGE}'")
-                _, text = mint_key(
+                _, text = mint_first_key(
                     keys,
+                    DynamoAuditLog(table, clock),
                     clock,
                     RandomIds(),
                     name="local cloud",
@@ -181,6 +185,7 @@ class LocalCloud:
             write_profile(
                 LOCAL_STAGE,
                 api_url=manifest.api_url,
+                app_url=manifest.app_url,
                 stage=LOCAL_STAGE,
                 region=REGION,
                 endpoint_url=aws.endpoint_url,

@@ -29,17 +29,24 @@ class AdvanceRun(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RunTask(Struct, frozen=True, forbid_unknown_fields=True):
-    """To a runtime function: this task is ready, run it. A repeat finds it taken, or done."""
+    """To a runtime function: this task is ready, run it. A repeat finds it taken, or done.
+
+    `position` is the task's in the flow's order, by which its place in the plan is found.
+    """
 
     run_id: str
     task_run_id: str
+    position: int
 
 
 class ReleaseTasks(Struct, frozen=True, forbid_unknown_fields=True):
-    """To a runtime function: send these ready tasks on their way, so that whoever released them need not alone."""
+    """To a runtime function: send these ready tasks on their way, so that whoever released them need not alone.
+
+    `tasks` are ids and positions.
+    """
 
     run_id: str
-    task_run_ids: tuple[str, ...]
+    tasks: tuple[tuple[str, int], ...]
 
 
 class FireSchedule(Struct, frozen=True, forbid_unknown_fields=True):

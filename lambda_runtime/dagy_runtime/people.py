@@ -93,6 +93,9 @@ class Directory(Protocol):
     def set_enabled(self, user: str, is_enabled: bool) -> User | None:
         """A disabled user cannot sign in and has no session left. A repeat changes nothing. None: there is none."""
 
+    def remove(self, user: str) -> User | None:
+        """Whoever is invited with that address later is somebody else. The user as it was; None: there is none."""
+
 
 class Sessions(Protocol):
     """What tokens cannot know."""

@@ -4,12 +4,14 @@ A task with several parents, and the end of the run, is a *join*: parents report
 last one goes on. Arrivals are kept as sets, so that a repeat changes nothing; a set holds at most 64 members, and
 wider joins are trees of sets, so that an arrival costs the same however wide the join is. A set that nobody has
 arrived at need not exist, so nothing is written for joins when a run is planned.
+
+Whoever runs one task needs its `Place` only, which says where it leads: what a task costs does not grow with its flow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -40,6 +42,44 @@ def way_to(target: str, member: int, members: int) -> Iterator[Stop]:
         member, members, level = node, -(-members // FAN_IN), level + 1
 
 
+class Placed(Protocol):
+    """A task as messages name it: its id, and its position in the flow's order, by which its place is found."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def position(self) -> int: ...
+
+
+class Exit(Struct, frozen=True):
+    """A task that waits for this one, which is number `member` of the `members` that it waits for."""
+
+    id: str
+    position: int
+    member: int
+    members: int
+
+    def way(self) -> Iterator[Stop]:
+        """Where the parent arrives before this task may run."""
+        return way_to(self.id, self.member, self.members)
+
+
+class Place(Struct, frozen=True):
+    """One task in the plan, and where it leads: to the tasks that wait for it, in the flow's order, or to the end.
+
+    `end` is its number among the tasks nothing waits for, and how many these are; None when something waits for it.
+    """
+
+    task: TaskRun  # as it was planned
+    exits: tuple[Exit, ...] = ()
+    end: tuple[int, int] | None = None
+
+    def way_to_end(self) -> Iterator[Stop]:
+        """Empty, too, for the only task that leads to the end."""
+        return way_to(END, *self.end) if self.end is not None else iter(())
+
+
 class Plan:
     """The task runs of a run in the flow's order, as they were planned: how they stand is the store's to say."""
 
@@ -54,19 +94,12 @@ class Plan:
         self.roots = tuple(task.id for task in tasks if not task.depends_on)
         self._sinks = {id: place for place, id in enumerate(id for id in self.tasks if not self._children[id])}
 
-    def children(self, id: str) -> Sequence[str]:
-        """The tasks that wait for it, in the flow's order."""
-        return self._children[id]
-
-    def is_sink(self, id: str) -> bool:
-        return id in self._sinks
-
-    def way(self, parent: str, child: str) -> Iterator[Stop]:
-        """Where `parent` arrives before `child` may run."""
-        return way_to(child, self._places[parent, child], len(self.tasks[child].depends_on))
-
-    def way_to_end(self, sink: str) -> Iterator[Stop]:
-        return way_to(END, self._sinks[sink], len(self._sinks))
+    def place(self, id: str) -> Place:
+        exits = tuple(
+            Exit(child, self.tasks[child].position, self._places[id, child], len(self.tasks[child].depends_on))
+            for child in self._children[id]
+        )
+        return Place(self.tasks[id], exits, (self._sinks[id], len(self._sinks)) if id in self._sinks else None)
 
     def descendants(self, id: str) -> list[str]:
         """All that waits for it, directly or not, in the flow's order."""

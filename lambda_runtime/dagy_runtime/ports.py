@@ -18,7 +18,7 @@ from dagy.core.sizes import Size
 from dagy.core.states import Status
 from dagy_runtime.messages import Message
 from dagy_runtime.people import AuditLog, CodeExchange, Directory, PublicKeys, Sessions
-from dagy_runtime.plan import Plan
+from dagy_runtime.plan import Place, Plan
 from dagy_runtime.values import (
     ApiKey,
     ArtifactRef,
@@ -240,11 +240,19 @@ class RunStore(Protocol):
         runs under another attempt id, nothing changes, and what is returned says so.
         """
 
+    def get_results(self, run_id: str, task_run_ids: Sequence[str]) -> Mapping[str, ResultRef]:
+        """The accepted results of those that have one, by task run id."""
+
     def set_planned(self, run_id: str) -> None:
-        """Every task of the run is in the store, and `plan` may be relied on."""
+        """Every task of the run is in the store, and `plan` and `place` may be relied on."""
 
     def plan(self, run_id: str) -> Plan:
         """The tasks as they were put: all of them once the run is planned. Then it never changes any more."""
+
+    def place(self, run_id: str, task_run_id: str, *, position: int) -> Place | None:
+        """Where a task of a planned run stands, and where it leads. It costs the same however many tasks there are.
+        None when there is no such task at that position.
+        """
 
     def claim_task(
         self,

@@ -125,8 +125,6 @@ def test_a_change_made_on_an_old_version_is_refused(registered: Any) -> None:
         pytest.param({"execution_mode": "huge"}, "Unknown execution mode 'huge'", id="unknown size"),
         pytest.param({"execution_mode": ["small", "large"]}, "contradicts", id="two sizes"),
         pytest.param({"isolation": "small"}, "Unknown isolation", id="a size as isolation"),
-        pytest.param({"execution_mode": "task-isolated"}, "not available yet", id="isolation of the future"),
-        pytest.param({"isolation": "task-isolated"}, "not available yet", id="isolation of the future by its own name"),
         pytest.param({"default_executor": "ecs"}, "not available yet", id="executor of the future"),
         pytest.param({"default_executor": "step-functions"}, "not available yet", id="the other executor"),
         pytest.param({"default_executor": "k8s"}, "Unknown executor", id="unknown executor"),

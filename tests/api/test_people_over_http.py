@@ -39,6 +39,7 @@ POST   /users                                   users.create
 PUT    /users/{user}/role                       users.role.change
 POST   /users/{user}/disable                    users.disable
 POST   /users/{user}/enable                     users.enable
+DELETE /users/{user}                            users.delete
 """
 
 
@@ -126,6 +127,23 @@ def test_a_disabled_user_is_out_within_60_s_and_comes_back_only_with_a_new_token
     assert stage.user(pool, "admin", name=ann["id"]).get("/v1/keys").status == 200
 
 
+def test_a_removed_user_is_out_within_60_s_and_the_next_with_that_address_is_somebody_else(
+    stage: Any, pool: Any
+) -> None:
+    ann = invite(stage, role="admin")
+    client = stage.user(pool, "admin", name=ann["id"])
+    there = stage.elsewhere(client)
+    assert there.get("/v1/keys").status == 200
+
+    assert stage.client().delete("/v1/users/ANN@example.com").json()["id"] == ann["id"]
+    assert client.get("/v1/keys").status == 401
+    assert stage.client().get("/v1/users").json()["items"] == []
+    again = invite(stage)
+    assert again["id"] != ann["id"]
+    stage.clock.advance(WITHIN_S)
+    assert there.get("/v1/keys").status == client.get("/v1/keys").status == 401
+
+
 @pytest.mark.parametrize("before, after, status", [("admin", "viewer", 403), ("viewer", "admin", 200)])
 def test_a_new_role_counts_for_old_tokens_within_60_s(
     stage: Any, pool: Any, before: str, after: str, status: int
@@ -166,6 +184,8 @@ def test_an_invitation_without_email_answers_with_a_password_that_pools_take(sta
     assert len(password) >= 12 and password.endswith("-aA1")
     listed = stage.client().get("/v1/users").json()
     assert listed == {"items": [made], "next_cursor": None}
+    assert stage.client().get(f"/v1/users/{made['id']}").json() == made
+    assert stage.client().get("/v1/users/ANN@example.com").json() == made
     by_mail = stage.client().post("/v1/users", {"email": "bob@example.com"}).json()
     assert by_mail["temporary_password"] is None and by_mail["role"] == "viewer"
 
@@ -181,6 +201,8 @@ def test_an_invitation_without_email_answers_with_a_password_that_pools_take(sta
         ("PUT", "/users/nobody@example.com/role", {"role": "admin"}, 404),
         ("POST", "/users/nobody@example.com/disable", None, 404),
         ("POST", "/users/nobody@example.com/enable", None, 404),
+        ("DELETE", "/users/nobody@example.com", None, 404),
+        ("GET", "/users/nobody@example.com", None, 404),
     ],
 )
 def test_what_cannot_be_done_to_users_is_refused(stage: Any, method: str, path: str, body: Any, status: int) -> None:
@@ -195,6 +217,7 @@ def test_nobody_locks_themselves_out(stage: Any, pool: Any) -> None:
     for user in (ann["id"], "ANN@example.com"):
         assert client.post(f"/v1/users/{user}/disable").status == 409
         assert client.put(f"/v1/users/{user}/role", {"role": "viewer"}).status == 409
+        assert client.delete(f"/v1/users/{user}").status == 409
     assert client.get("/v1/users").status == 200
 
 
@@ -311,7 +334,7 @@ def test_the_audit_log_is_filtered_paged_and_holds_no_secret(stage: Any, pool: A
 
     assert actions(actor="u-1") == ["users.role.change"]
     assert actions(resource="users") == ["users.role.change", "users.create"]
-    assert actions(resource="users/ann@example.com") == ["users.role.change"]
+    assert actions(resource="users/ann@example.com") == ["users.role.change", "users.create"]
     first = admin.get("/v1/audit", query={"limit": 2}).json()
     assert len(first["items"]) == 2
     rest = admin.get("/v1/audit", query={"cursor": first["next_cursor"]}).json()

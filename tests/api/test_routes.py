@@ -57,9 +57,11 @@ GET    /keys                                     admin
 DELETE /keys/{key_id}                            admin
 GET    /users                                    admin
 POST   /users                                    admin
+GET    /users/{user}                            admin
 PUT    /users/{user}/role                        admin
 POST   /users/{user}/disable                     admin
 POST   /users/{user}/enable                      admin
+DELETE /users/{user}                            admin
 GET    /audit                                    admin
 """
 

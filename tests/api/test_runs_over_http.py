@@ -76,7 +76,6 @@ def test_a_paused_deployment_still_runs_when_asked(deployed: Any) -> None:
         pytest.param({"deployment": "daily", "parameters": {"nope": 1}}, 422, "Unknown parameter", id="parameter name"),
         pytest.param({"deployment": "daily", "parameters": {"day": 1}}, 422, "'day' expects str", id="parameter type"),
         pytest.param({"flow_name": "etl"}, 422, "Missing parameter 'day'", id="missing parameter"),
-        pytest.param({"deployment": "daily", "execution_mode": "task-isolated"}, 422, "not available", id="isolation"),
         pytest.param({"deployment": "daily", "execution_mode": "huge"}, 422, "Unknown execution mode", id="size"),
         pytest.param({"deployment": "daily", "max_workers": 0}, 422, "max_workers", id="no workers"),
         pytest.param({"deployment": "daily", "max_workers": 65}, 422, "max_workers", id="too many workers"),

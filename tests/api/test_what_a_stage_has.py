@@ -35,7 +35,7 @@ def test_a_stage_says_what_it_has(small_stage: Any) -> None:
         "stage": "test",
         "version": "9.9.9",
         "sizes": ["nano", "small"],
-        "isolations": ["in-process"],
+        "isolations": ["in-process", "task-isolated"],
         "executors": ["lambda"],
         "has_packages": True,
         "max_artifact_bytes": 250 * 2**20,

@@ -36,12 +36,15 @@ CHAIN_END = 0x20000000  # of Chromium's ui::PageTransition
 
 @dataclass
 class Deeds:
-    """What to do on the sign-in page: run `script`, type each of `passwords` and click, the last time `button`."""
+    """What to do: follow the link of the first page when it is `asks_first`, run `script`, type each of `passwords` and
+    click, the last time `button`.
+    """
 
     email: str = "a@example.com"
     passwords: list[str] = field(default_factory=list)
     button: str = "sign-in"
     script: str = ""
+    asks_first: bool = False
 
 
 @dataclass
@@ -92,8 +95,14 @@ class Browser:
     def run(self, script: str) -> Any:
         return self.do("execute/sync", script=script, args=[])
 
+    def click(self, css: str) -> None:
+        """Click, and wait for the page that it leads to: the click itself may be over before that is there."""
+        self.run("window.isOld = true")
+        self.do(f"{self.element(css)}/click")
+        self.wait_for("!window.isOld && document.readyState === 'complete'")
+
     def wait_for(self, condition: str) -> None:
-        """Until it holds on whatever page there is by then: a click may return before the next page is there."""
+        """Until it holds, on whatever page there is by then."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             with contextlib.suppress(WebDriverError):  # the page went away while it was asked
@@ -137,15 +146,15 @@ def driver() -> Iterator[str]:
 
 def sign_in(browser: Browser, url: str, deeds: Deeds) -> Seen:
     browser.do("url", url=url)
+    if deeds.asks_first:
+        browser.click("a")
     if deeds.script:
         browser.run(deeds.script)
     for number, password in enumerate(deeds.passwords or [""], 1):
         browser.do(f"{browser.element('[name=email]')}/value", text=deeds.email)
         browser.do(f"{browser.element('[name=password]')}/value", text=password)
         button = deeds.button if number >= len(deeds.passwords) else "sign-in"
-        browser.run("window.isOld = true")
-        browser.do(f"{browser.element('#' + button)}/click")
-        browser.wait_for("!window.isOld && document.readyState === 'complete'")
+        browser.click(f"#{button}")
     seen = Seen(
         url=browser.get("url"),
         title=browser.get("title"),

@@ -1,8 +1,9 @@
 """A small sign-in server, real in what matters: a page with a form, state, PKCE, codes that are good once, tokens that
 are signed, expire and can be revoked, and the two routes of the API that know them.
 
-It plays three parts that are three services elsewhere, on one port: the web app (`/sign-in`), the issuer
-(`/.well-known/openid-configuration`, `/token`) and the API (`/v1/whoami`, `/v1/logout`).
+It plays three parts that are three services elsewhere, on one port: a web app that signs in by itself (`/sign-in`), the
+issuer (`/.well-known/openid-configuration`, `/token`; `/oauth2/authorize` for apps that leave it to the issuer, as
+those with a Cognito pool do) and the API (`/v1/whoami`, `/v1/logout`).
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 PASSWORD = "correct horse battery staple"
-CLIENT_ID = "dagy-cli"
+CLIENT_ID, KEY_ID = "dagy-cli", "key-1"
 
 FORM = """<!doctype html><meta charset="utf-8"><title>Sign in</title>
 <h1>Sign in to Dagy</h1><p id="problem">{problem}</p>
-<form method="post" action="/sign-in">{hidden}
+<form method="post">{hidden}
 <label>E-mail <input name="email" type="email" autofocus></label>
 <label>Password <input name="password" type="password"></label>
 <button name="choice" value="sign-in" id="sign-in">Sign in</button>
@@ -75,11 +76,15 @@ class SignInServer:
 
     # --- tokens ---------------------------------------------------------------------------------------------
 
-    def token(self, email: str | None) -> str:
-        expires_at = int(time.time() + self.lifetime_s)
-        payload = {"iss": self.url, "exp": expires_at, "jti": secrets.token_hex(8), "email": email}
-        head = encoded(json.dumps({"alg": "RS256", "typ": "JWT"}).encode())
-        signed = f"{head}.{encoded(json.dumps(payload).encode())}"
+    def token(self, email: str, *, use: str = "access", shows_email: bool = True) -> str:
+        """One of Cognito's: of a kind, for a client, of a session."""
+        now, user = time.time(), hashlib.sha256(email.encode()).hexdigest()[:16]
+        payload = {
+            "iss": self.url, "sub": user, "origin_jti": f"session-of-{user}", "jti": secrets.token_hex(8),
+            "token_use": use, "client_id" if use == "access" else "aud": CLIENT_ID, "cognito:groups": ["developer"],
+            "iat": int(now), "exp": int(now + self.lifetime_s), **({"email": email} if shows_email else {}),
+        }  # fmt: skip
+        signed = ".".join(encoded(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": KEY_ID}, payload))
         text = f"{signed}.{encoded(self.key.sign(signed.encode(), padding.PKCS1v15(), SHA256()))}"
         self.tokens.append(text)
         return text
@@ -109,11 +114,13 @@ class Connection(BaseHTTPRequestHandler):
         path, query = self._asked()
         if path == "/sign-in":
             self._form(query)
+        elif path == "/oauth2/authorize" and query.get("client_id") == CLIENT_ID:
+            self._form({**query, "cli_callback": query["redirect_uri"]})
         elif path == "/.well-known/openid-configuration":
             facts = {"issuer": self.desk.url, "token_endpoint": f"{self.desk.url}/token", **self.desk.metadata}
             self._json(200, facts)
         elif path == "/v1/whoami" and (claims := self._session()) is not None:
-            who = {"kind": "user", "id": claims["jti"], "name": claims["email"], "role": "developer", "stage": "dev"}
+            who = {"kind": "user", "id": claims["sub"], "name": claims["email"], "role": "developer", "stage": "dev"}
             self._json(200, {**who, "expires_at": "2099-01-01T00:00:00.000Z"})
         elif path != "/v1/whoami":
             self._json(404, {"error": {"code": "not_found", "message": "Nothing here"}})
@@ -121,8 +128,8 @@ class Connection(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         path, _ = self._asked()
         form = {k: v[0] for k, v in parse_qs(self._body().decode(), keep_blank_values=True).items()}
-        if path == "/sign-in":
-            self._signed_in(form)
+        if path in ("/sign-in", "/oauth2/authorize"):
+            self._signed_in(form, is_code=path != "/sign-in" or self.desk.answers_with == "code")
         elif path == "/token":
             self._exchange(form)
         elif path == "/v1/logout" and self._session() is not None:
@@ -143,14 +150,14 @@ class Connection(BaseHTTPRequestHandler):
         page = FORM.format(hidden=hidden, problem=html.escape(problem)).encode()
         self._reply(200, page, **{"Content-Type": "text/html; charset=utf-8"})
 
-    def _signed_in(self, form: dict[str, str]) -> None:
+    def _signed_in(self, form: dict[str, str], *, is_code: bool) -> None:
         answer: dict[str, str] = {}
         if form.get("choice") == "cancel":
             answer = {"error": "access_denied", "error_description": "The user said no."}
         elif form.get("password") != PASSWORD or "@" not in form.get("email", ""):
             self._form(form, "Wrong e-mail or password.")
             return
-        elif self.desk.answers_with == "code" and form.get("code_challenge_method") == "S256":
+        elif is_code and form.get("code_challenge_method") == "S256":
             code = secrets.token_urlsafe(16)
             self.desk.codes[code] = form
             answer = {"code": code, "iss": self.desk.url}
@@ -183,7 +190,8 @@ class Connection(BaseHTTPRequestHandler):
             self._json(400, {"error": "invalid_grant", "error_description": problem})
             return
         # As Cognito has it: the e-mail is in the token of identity only.
-        access, identity = self.desk.token(None), self.desk.token(begun["email"])
+        access = self.desk.token(begun["email"], shows_email=False)
+        identity = self.desk.token(begun["email"], use="id")
         self._json(200, {"access_token": access, "id_token": identity, "expires_in": int(self.desk.lifetime_s)})
 
     # --- the API --------------------------------------------------------------------------------------------
@@ -193,7 +201,7 @@ class Connection(BaseHTTPRequestHandler):
         if claims is None:
             self._json(401, {"error": {"code": "unauthenticated", "message": "The token is not valid"}})
             return None
-        return {**claims, "email": claims["email"] or "somebody"}
+        return {"email": "somebody", **claims}
 
     # --- HTTP -----------------------------------------------------------------------------------------------
 

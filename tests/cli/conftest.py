@@ -252,6 +252,11 @@ def stage(home: Path, s3: Any, sizes: tuple[Size, ...], monkeypatch: pytest.Monk
         s3.delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
 
 
+@pytest.fixture
+def serve() -> type[serving]:
+    return serving
+
+
 class serving:
     """An ASGI application behind loopback HTTP, for as long as the block lasts."""
 

@@ -66,6 +66,7 @@ DESTROYING = [
     pytest.param(["deployments", "delete", "etl"], id="deployments delete"),
     pytest.param(["keys", "revoke", "{key}"], id="keys revoke"),
     pytest.param(["runs", "cancel", "{run}"], id="runs cancel"),
+    pytest.param(["users", "remove", "{user}"], id="users remove"),
     pytest.param(["config", "delete", "dev"], id="config delete"),
     pytest.param(["local", "reset"], id="local reset"),
 ]
@@ -74,6 +75,10 @@ CHANGING = [
     pytest.param(["deployments", "pause", "etl"], id="deployments pause"),
     pytest.param(["deployments", "resume", "etl"], id="deployments resume"),
     pytest.param(["keys", "create", "--name", "ci"], id="keys create"),
+    pytest.param(["users", "add", "bob@example.com"], id="users add"),
+    pytest.param(["users", "set-role", "{user}", "admin"], id="users set-role"),
+    pytest.param(["users", "disable", "{user}"], id="users disable"),
+    pytest.param(["users", "enable", "{user}"], id="users enable"),
 ]
 
 
@@ -82,7 +87,8 @@ def filled(dagy: Any, deployed: Any, project: Write) -> Callable[[list[str]], li
     """Words of a command, about a run, a key and a flow that exist."""
     run_id = dagy("run", "etl", "--json").json["run_id"]
     key_id = dagy("keys", "create", "--json", "--yes").json["id"]
-    return lambda words: [word.format(run=run_id, key=key_id, target=f"{project()}:etl") for word in words]
+    user = dagy("users", "add", "ann@example.com", "--json", "--yes").json["email"]
+    return lambda words: [word.format(run=run_id, key=key_id, user=user, target=f"{project()}:etl") for word in words]
 
 
 @pytest.mark.parametrize("words", DESTROYING)
@@ -117,6 +123,8 @@ def test_a_dry_run_says_what_would_be_done_asks_nothing_and_does_nothing(
         pytest.param(["deployments", "pause", "nope"], "Deployment", id="a deployment to pause"),
         pytest.param(["keys", "revoke", "nope"], "Key", id="a key"),
         pytest.param(["runs", "cancel", "etl-20260101"], "Run", id="a run"),
+        pytest.param(["users", "remove", "nobody@example.com"], "User", id="a user"),
+        pytest.param(["users", "disable", "nobody@example.com"], "User", id="a user to disable"),
         pytest.param(["config", "delete", "nope"], "Profile", id="a profile"),
     ],
 )
@@ -127,7 +135,7 @@ def test_a_dry_run_of_what_does_not_exist_says_so(dagy: Any, deployed: Any, word
 # --- production ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [*DESTROYING[:3], *CHANGING])
+@pytest.mark.parametrize("words", [*DESTROYING[:4], *CHANGING])
 def test_production_wants_its_name_typed(
     dagy: Any, filled: Any, production: Any, types: Callable[[str], None], words: list[str]
 ) -> None:
@@ -147,7 +155,7 @@ def writing(stage: Any) -> int:
     return sum(not line.startswith("GET ") for line in stage.asked)
 
 
-@pytest.mark.parametrize("words", [*DESTROYING[:3], *CHANGING])
+@pytest.mark.parametrize("words", [*DESTROYING[:4], *CHANGING])
 def test_production_without_a_terminal_wants_yes(dagy: Any, filled: Any, production: Any, words: list[str]) -> None:
     said = dagy(*filled(words), expect=2)
     assert "Profile dev is production. There is no terminal to ask on: add --yes." in said.stderr

@@ -76,10 +76,6 @@ def test_changed_settings_are_sent_without_an_upload(dagy: Any, stage: Any, proj
     target = f"{project()}:etl"
     dagy("deploy", target, "--schedule", "0 6 * * *")
 
-    said = dagy("deploy", target, "--status", "PAUSED", "--execution-mode", "task-isolated", expect=None)
-
-    if said.code == 0:  # stages that run tasks apart
-        assert "isolation in-process → task-isolated" in said.stderr
     said = dagy("deploy", target, "--status", "PAUSED", "--execution-mode", "xlarge", "--json")
     deployment = stage.ports.registry.get_deployment("etl")
     assert said.json["skipped"] is True
@@ -313,9 +309,6 @@ def etl():
     "source, options, message",
     [
         pytest.param(None, ["--execution-mode", "xlarge"], "Stage 'dev' has no size 'xlarge'", id="a size"),
-        pytest.param(
-            None, ["--execution-mode", "task-isolated"], "Isolation 'task-isolated' is not available", id="an isolation"
-        ),
         pytest.param(None, ["--default-executor", "ecs"], "Executor 'ecs' is not available yet", id="an executor"),
         pytest.param(ON_ECS, [], "Task 'work' wants executor 'ecs'", id="a task's executor"),
     ],

@@ -86,6 +86,11 @@ class World:
         key_id: str = self.dagy("keys", "create", "--name", self.name("key"), "--json").json["id"]
         return key_id
 
+    def user(self, email: str | None = None) -> str:
+        email = email or f"{self.name('user')}@example.com"
+        self.dagy("users", "add", email, "--no-email", expect=None)  # who is there already stays
+        return email
+
     def profile(self) -> str:
         name = self.name("other")
         self.dagy("config", "set", name, "--api-url", "https://api.example.com")
@@ -136,6 +141,14 @@ FACTS: dict[str, Arrange] = {
     "keys create": lambda w: ["keys", "create", "--name", w.name("key")],
     "keys list": words("keys", "list"),
     "keys revoke": lambda w: ["keys", "revoke", w.key(), "--yes"],
+    "users list": lambda w: [w.user("ann@example.com") and "users", "list"],
+    "users show": lambda w: ["users", "show", w.user()],
+    "users add": lambda w: ["users", "add", f"{w.name('user')}@example.com", "--no-email"],
+    "users set-role": lambda w: ["users", "set-role", w.user(), "developer"],
+    "users disable": lambda w: ["users", "disable", w.user()],
+    "users enable": lambda w: ["users", "enable", w.user()],
+    "users remove": lambda w: ["users", "remove", w.user(), "--yes"],
+    "audit list": words("audit", "list"),
     "config list": words("config", "list"),
     "config show": words("config", "show"),
     "config show --origin": words("config", "show", "--origin"),
@@ -245,17 +258,18 @@ def as_snapshot(name: str, facts: Any) -> Any:
 PATTERNS = {
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z": "<time>",
     r"\betl-\d{8}T\d{6}Z-[0-9a-z]{6,8}": "<run>",
-    r"\b(etl|new|other|key|file)-\d+\b": r"\1-<n>",
+    r"\b(etl|new|other|key|user|file)-\d+\b": r"\1-<n>",
     r"\b[0-9a-f]{64}\b": "<sha256>",
     r"\b01[0-9A-HJKMNP-TV-Z]{24}\b": "<id>",
     r"http://127\.0\.0\.1:\d+": "<url>",
     r"dgy_[\w-]+": "<key>",
+    r"[\w-]{20}-aA1": "<password>",
     r"flow_test_\w+": "<flow file>",
     r"(/[\w.-]+)+/(home|project)\b": r"<\2>",
     r"etl-\d{8}T\d{6}-[0-9a-f]+": "<build>",
 }
 NUMBERS = ("_s", "_mib", "_bytes")
-IDS = ("id", "artifact_version_id", "requested_by", "created_by")
+IDS = ("id", "artifact_version_id", "requested_by", "created_by", "actor_id")
 
 
 def normalised(value: Any, key: str = "") -> Any:

@@ -13,7 +13,9 @@ from msgspec.structs import force_setattr
 
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.keys import DynamoKeys
+from dagy_runtime.adapters.aws.people import DynamoAuditLog
 from dagy_runtime.adapters.aws.schema import table_definition
+from dagy_runtime.adapters.aws.system import SystemClock
 from dagy_runtime.adapters.aws.table import Table
 
 Write = Callable[..., str]
@@ -391,9 +393,13 @@ def test_the_first_key_is_made_with_aws_credentials(dagy: Any, stage: Any, manif
 
     said = dagy("keys", "create", "--name", "me", "--admin", "--via-aws", "--stage", "dev", "--save-profile", "--json")
 
-    (stored,) = DynamoKeys(Table(Clients({"AWS_REGION": "us-east-1"}), "dagy-dev")).list_keys(limit=10).items
+    table = Table(Clients({"AWS_REGION": "us-east-1"}), "dagy-dev")
+    (stored,) = DynamoKeys(table).list_keys(limit=10).items
     assert (stored.id, stored.role.value) == (said.json["id"], "admin")
     assert stored.created_by.startswith("arn:aws:")
+    (entry,) = DynamoAuditLog(table, SystemClock()).list_entries(limit=10).items
+    assert (entry.action, entry.resource) == ("keys.create", f"keys/{stored.id}")
+    assert (entry.actor_kind, entry.actor_name) == ("aws", stored.created_by)
     shown = dagy("config", "show", "--json").json
     assert (shown["profile"], shown["api_url"], shown["stage"]) == ("dev", stage.url, "dev")
     assert json.loads((home / "credentials").read_text())["profiles"]["dev"]["api_key"] == said.json["key"]

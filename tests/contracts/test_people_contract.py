@@ -68,7 +68,16 @@ def test_a_user_is_disabled_and_enabled_and_a_repeat_changes_nothing(world):
         assert world.directory.get(made.id).is_enabled is is_enabled
 
 
+def test_who_was_removed_is_gone_and_the_next_with_that_address_is_somebody_else(world):
+    made = invite(world, "ann@example.com", Role.ADMIN)
+    assert world.directory.remove("ann@example.com").id == made.id
+    assert world.directory.get(made.id) is None and world.directory.remove(made.id) is None
+    again = invite(world, "ann@example.com")
+    assert (again.id, again.role) != (made.id, Role.ADMIN) and again.id != made.id
+
+
 def test_nobody_is_changed_who_is_not_there(world):
+    assert world.directory.remove("nobody@example.com") is None
     assert world.directory.set_role("nobody@example.com", Role.ADMIN) is None
     assert world.directory.set_enabled("nobody@example.com", False) is None
 

@@ -209,11 +209,11 @@ def test_every_task_runs_in_an_invocation_of_its_own_and_exactly_once(stage: Any
 def test_a_message_that_comes_twice_runs_nothing_twice_and_repeats_the_release(stage: Any) -> None:
     run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 2}, isolation=ISOLATED)
     stage.handle(stage.ports.dispatcher.waiting.pop(0).message)  # planned: two roots are released
-    for name in ("double-1", "double-2"):
-        stage.handle(RunTask(run_id, name))
+    for position, name in enumerate(("double-1", "double-2")):
+        stage.handle(RunTask(run_id, name, position))
     stage.ports.dispatcher.waiting.clear()  # what they released is lost
 
-    stage.handle(RunTask(run_id, "double-1"))
+    stage.handle(RunTask(run_id, "double-1", 0))
     stage.deliver()
 
     assert stage.ran[2:] == [Repeated(), Ran(Status.SUCCEEDED)]

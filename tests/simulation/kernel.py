@@ -206,7 +206,7 @@ class _Interrupted:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
-        if name == "plan" or not callable(method):  # a plan never changes, and is at hand
+        if not callable(method):
             return method
         return lambda *args, **kwargs: self._kernel.operate(name, lambda: method(*args, **kwargs))
 

@@ -69,6 +69,7 @@ def _api_url(profile: Profile) -> str:
 
     Raises: InvalidInput.
     """
+    from dagy.client.transport import api_root
     from dagy.config import resolve_api_url
     from dagy.core.errors import InvalidInput
     from dagy.origin import origin_of
@@ -76,6 +77,7 @@ def _api_url(profile: Profile) -> str:
     api_url = resolve_api_url(profile)
     if api_url is None:
         raise InvalidInput("Missing Dagy API URL. Set DAGY_API_URL or run 'dagy config'.")
+    api_root(api_url)
     if profile.api_url and origin_of(profile.api_url) != origin_of(api_url) and not os.environ.get("DAGY_APP_URL"):
         raise InvalidInput(
             f"DAGY_API_URL is {api_url}, but the sign-in page is of profile '{profile.name}', for {profile.api_url}",

@@ -10,14 +10,20 @@ from urllib.parse import parse_qsl
 MAX_TOKEN: Final = 16_384
 MISMATCH: Final = "State mismatch – possible CSRF attack."
 _MAX_REASON: Final = 300
-_NAMES: Final = frozenset({"state", "token", "code", "error", "error_description", "iss", "redirect_uri"})
+_NAMES: Final = frozenset(
+    {"state", "token", "email", "expires_at", "code", "iss", "redirect_uri", "error", "error_description"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The app signed the user in and hands over the token itself."""
+    """The app signed the user in and hands over the token itself, and what it may not say of itself: whose it is, and
+    until when it is good (ISO 8601).
+    """
 
     text: str = field(repr=False)
+    email: str = ""
+    expires_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def read_answer(query: str, *, state: str) -> Answer:
     if not 0 < len(text) <= MAX_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
         return Refused("The sign-in page sent something that cannot be a token.")
     if "token" in given:
-        return Token(text)
+        return Token(text, given.get("email", ""), given.get("expires_at", ""))
     return Code(text, given.get("iss"), given.get("redirect_uri"))
 
 

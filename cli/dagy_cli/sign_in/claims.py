@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any, Final
+
+from dagy.core.errors import InvalidInput
+from dagy.core.timestamps import to_epoch
 
 LATEST: Final = 1e11
 """In seconds since the epoch; what `dagy.credentials` takes for a time."""
@@ -25,7 +29,7 @@ def read_claims(token: str) -> Claims:
     payload = _decoded(parts[1]) if len(parts) == 3 else None
     if not isinstance(payload, dict):
         return Claims()
-    return Claims(_time(payload.get("exp")), _email(payload.get("email")))
+    return Claims(time_of(payload.get("exp")), email_of(payload.get("email")))
 
 
 def _decoded(part: str) -> Any:
@@ -35,11 +39,15 @@ def _decoded(part: str) -> Any:
         return None
 
 
-def _time(value: Any) -> float:
+def time_of(value: Any) -> float:
+    """In seconds since the epoch, of a number or ISO 8601 text; 0 for what is no time."""
+    if isinstance(value, str):
+        with contextlib.suppress(InvalidInput, OverflowError):
+            return time_of(to_epoch(value))
     is_time = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < LATEST
     return float(value) if is_time else 0
 
 
-def _email(value: Any) -> str:
+def email_of(value: Any) -> str:
     """Shown on a terminal, so nothing that would steer one."""
     return value if isinstance(value, str) and len(value) <= 254 and value.isprintable() else ""

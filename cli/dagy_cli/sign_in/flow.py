@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
+from dagy.config import checked_url
 from dagy.core.errors import InvalidInput, LoginFailed
 from dagy.loopback import is_loopback
 from dagy.origin import origin_of
 from dagy_cli.sign_in.answers import Answer, Code, Refused, Token
 from dagy_cli.sign_in.callback import CallbackServer
-from dagy_cli.sign_in.claims import read_claims
+from dagy_cli.sign_in.claims import email_of, read_claims, time_of
 from dagy_cli.sign_in.exchange import Issuer, Proof, exchange
 
 TIMEOUT_S: Final = 120.0
@@ -81,8 +82,10 @@ def sign_in(
 
 
 def checked_app_url(url: str) -> str:
-    """Raises: InvalidInput when what the app sends could be read on its way."""
-    parts = urlsplit(url)
+    """Raises: InvalidInput for what is no address, or one whose answers could be read on their way."""
+    parts = urlsplit(checked_url(url))
+    if parts.query or parts.fragment:
+        raise InvalidInput(f"Invalid app URL {url!r}", "It is what stands before /sign-in.")
     if parts.scheme != "https" and not is_loopback(parts.hostname):
         raise InvalidInput(
             f"Refusing to sign in at {url} over plain http", "Use an https:// URL. Plain http is for this machine only."
@@ -117,7 +120,7 @@ def _token_of(
 
 def _handed_over(token: Token) -> SignedIn:
     claims = read_claims(token.text)
-    return SignedIn(token.text, claims.expires_at, claims.email)
+    return SignedIn(token.text, claims.expires_at or time_of(token.expires_at), claims.email or email_of(token.email))
 
 
 def _exchanged(code: Code, issuer: Issuer, proof: Proof, *, app_url: str, callback_url: str) -> SignedIn:

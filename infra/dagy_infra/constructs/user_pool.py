@@ -101,6 +101,7 @@ class UserPool(Construct):
 _MANAGING: Final = (
     "AdminAddUserToGroup",
     "AdminCreateUser",
+    "AdminDeleteUser",
     "AdminDisableUser",
     "AdminEnableUser",
     "AdminGetUser",

@@ -173,4 +173,4 @@ def checked_email(text: str) -> str:
 
 
 def user_exists(email: str) -> Conflict:
-    return Conflict(f"There is a user '{email}' already", "To change the role: dagy users role EMAIL ROLE")
+    return Conflict(f"There is a user '{email}' already", "To change the role: dagy users set-role EMAIL ROLE")

@@ -46,6 +46,8 @@ def entry_of(method: str, path: str, parts: Mapping[str, str], result: Any, ctx:
 
 def _resource(path: str, parts: Mapping[str, str], result: Any) -> str:
     noun = path.split("/")[1]
+    if noun == "users":  # whichever of their names was used
+        return f"{noun}/{result.email}"
     if parts:
         return "/".join([noun, *parts.values()])
     if noun == "flows":

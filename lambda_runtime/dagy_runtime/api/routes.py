@@ -184,6 +184,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST", "/users", users.invite_user, m.UserInvitedResponse, _ADMIN,
         "Invite a user", status=201, body=m.UserInviteRequest, repeats=Repeats.REFUSED,
     ),
+    Route("GET", "/users/{user}", users.get_user, m.UserResponse, _ADMIN, "One user, by id or address"),
     Route(
         "PUT", "/users/{user}/role", users.set_role, m.UserResponse, _ADMIN,
         "Give a user a role; within 30 seconds it counts everywhere", body=m.UserRoleRequest,
@@ -193,6 +194,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         "Disable a user; within 30 seconds no token is good any more",
     ),
     Route("POST", "/users/{user}/enable", users.enable_user, m.UserResponse, _ADMIN, "Let a disabled user in again"),
+    Route(
+        "DELETE", "/users/{user}", users.remove_user, m.UserResponse, _ADMIN,
+        "Remove a user for ever; within 30 seconds no token is good any more",
+    ),
     Route(
         "GET", "/audit", audit.list_entries, m.AuditListResponse, _ADMIN,
         "Who changed what, newest first", query=AuditQuery,

@@ -13,7 +13,7 @@ def offer(stage: str, sizes: Sequence[Size], platform: Platform | None = None) -
     return Offer(
         stage,
         sizes=tuple(size for size in Size if size in sizes),
-        isolations=(Isolation.IN_PROCESS,),
+        isolations=tuple(Isolation),
         executors=(Executor.LAMBDA,),
         has_packages=True,
         platform=platform,

@@ -1,4 +1,6 @@
-"""The stage's users: list, invite, give a role, disable and enable. Changes count within half a minute everywhere."""
+"""The stage's users: list, look up, invite, give a role, disable, enable, remove. Changes count within half a minute
+everywhere.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,10 @@ from dagy_runtime.values import Role
 def list_users(ctx: Context, query: PageQuery) -> m.UserListResponse:
     page = ctx.ports.directory.list_users(limit=query.limit, cursor=query.cursor)
     return m.UserListResponse(items=[_view(user) for user in page.items], next_cursor=page.cursor)
+
+
+def get_user(ctx: Context, *, user: str) -> m.UserResponse:
+    return _view(_found(ctx.ports.directory.get(user), user))
 
 
 def invite_user(ctx: Context, body: m.UserInviteRequest) -> m.UserInvitedResponse:
@@ -51,6 +57,17 @@ def disable_user(ctx: Context, *, user: str) -> m.UserResponse:
 
 def enable_user(ctx: Context, *, user: str) -> m.UserResponse:
     return _view(_found(ctx.ports.directory.set_enabled(user, True), user))
+
+
+def remove_user(ctx: Context, *, user: str) -> m.UserResponse:
+    """Whatever tokens the user has are worth nothing from now on, also to whoever gets the address next. A user whose
+    removal was cut short can be removed again: the tokens go first.
+    """
+    _check_not_oneself(ctx, user, "remove")
+    found = _found(ctx.ports.directory.get(user), user)
+    ctx.ports.sessions.void(found.id, at=ctx.ports.clock.now())
+    ctx.forget_sessions()
+    return _view(_found(ctx.ports.directory.remove(found.id), user))
 
 
 def _role(text: str) -> Role:

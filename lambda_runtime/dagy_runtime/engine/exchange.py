@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from msgspec import Struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from dagy.core.errors import ArtifactSerializationError, NotFound
 from dagy.results import Encoded
 from dagy_runtime.engine.results import load_result, store_result, store_result_file
 from dagy_runtime.ports import Ports, Pulse
-from dagy_runtime.values import ResultRef
+from dagy_runtime.values import ResultRef, TaskRun
 from dagy_runtime.worker.frames import Payload, Refused, ResultGiven, ToChild
 from dagy_runtime.worker.payloads import Handover, to_payload
 
+_AT_ONCE: Final = 100  # what one DynamoDB batch read takes
 
-class Exchange(Struct, frozen=True):
-    """Of one run in one invocation. `pulse` is called while something large is under way."""
+
+@dataclass
+class Exchange:
+    """Of one run in one invocation. `pulse` is called while something large is under way.
+
+    `stored` are tasks as they stood when the invocation began. `expected` are results that the child will want, in that
+    order: a join of thousands reads them in hundreds.
+    """
 
     ports: Ports
     run_id: str
     handover: Handover
     pulse: Pulse
+    stored: Mapping[str, TaskRun] = field(default_factory=dict)
+    expected: Sequence[str] = ()
+    _read: dict[str, ResultRef] = field(default_factory=dict)  # and not given yet
 
     def store(self, task_run_id: str, attempt_id: str, payload: Payload) -> ResultRef:
         """Durable when this returns. Raises: Nonsense for a payload that is none."""
@@ -36,8 +46,7 @@ class Exchange(Struct, frozen=True):
 
     def give(self, number: int, task_run_id: str) -> ToChild:
         """The answer to a `ResultWanted` of that number: the accepted result, or why there is none."""
-        task = self.ports.runs.get_task(self.run_id, task_run_id)
-        ref = task.result if task is not None else None
+        ref = self._accepted(task_run_id)
         if ref is None:
             return Refused(number, f"Task run {task_run_id} has no stored result")
         try:
@@ -47,6 +56,16 @@ class Exchange(Struct, frozen=True):
             return ResultGiven(number, to_payload(encoded, folder=self.handover.folder))
         except (NotFound, ArtifactSerializationError) as error:
             return Refused(number, f"The stored result of {task_run_id} cannot be read: {error}")
+
+    def _accepted(self, task_run_id: str) -> ResultRef | None:
+        known = self.stored.get(task_run_id)
+        if known is not None and known.result is not None:
+            return known.result
+        if task_run_id not in self._read:
+            start = self.expected.index(task_run_id) if task_run_id in self.expected else None
+            wanted = [task_run_id] if start is None else self.expected[start : start + _AT_ONCE]
+            self._read.update(self.ports.runs.get_results(self.run_id, wanted))
+        return self._read.pop(task_run_id, None)
 
     def _fetched(self, ref: ResultRef, key: str) -> Payload:
         path = self.handover.new_path()

@@ -133,7 +133,7 @@ class Invocation(Struct, frozen=True):
             tenure=self.tenure,
             logs=self.logs,
             events=self.events,
-            exchange=Exchange(self.ports, self.run.id, bench.handover, self.tenure.pulse),
+            exchange=Exchange(self.ports, self.run.id, bench.handover, self.tenure.pulse, stored=stored),
             stored=stored,
         )
 
@@ -146,7 +146,8 @@ class Invocation(Struct, frozen=True):
         self.tenure.prove()
         self.ports.runs.set_planned(self.run.id)
         looked_after = self._looked_after(Found(False))
-        send(self.ports, self.run, self.ports.runs.plan(self.run.id).roots)  # last: see `_looked_after`
+        plan = self.ports.runs.plan(self.run.id)
+        send(self.ports, self.run, [plan.tasks[id] for id in plan.roots])  # last: see `_looked_after`
         return looked_after
 
     def _looked_after(self, found: Found) -> LookedAfter:

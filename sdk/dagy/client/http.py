@@ -284,11 +284,14 @@ class DagyClient:
     def iter_users(self) -> Iterator[m.UserResponse]:
         return _all(lambda cursor: self.list_users(cursor=cursor))
 
+    def get_user(self, user: str) -> m.UserResponse:
+        """`user` is an id or an email address, here and below."""
+        return self._get(f"/users/{_part(user)}", m.UserResponse)
+
     def invite_user(self, request: m.UserInviteRequest) -> m.UserInvitedResponse:
         return self._send("POST", "/users", m.UserInvitedResponse, request)
 
     def set_user_role(self, user: str, role: str) -> m.UserResponse:
-        """`user` is an id or an email address, here and below."""
         return self._send("PUT", f"/users/{_part(user)}/role", m.UserResponse, m.UserRoleRequest(role=role))
 
     def disable_user(self, user: str) -> m.UserResponse:
@@ -296,6 +299,10 @@ class DagyClient:
 
     def enable_user(self, user: str) -> m.UserResponse:
         return self._send("POST", f"/users/{_part(user)}/enable", m.UserResponse)
+
+    def remove_user(self, user: str) -> m.UserResponse:
+        """The user as it was."""
+        return self._send("DELETE", f"/users/{_part(user)}", m.UserResponse)
 
     def list_audit(
         self, *, limit: int = PAGE, cursor: str | None = None, actor: str | None = None, resource: str | None = None

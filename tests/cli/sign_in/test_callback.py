@@ -225,6 +225,7 @@ def test_a_page_is_whole_in_itself_and_runs_nothing() -> None:
     "query, answer",
     [
         (f"token=a.b.c&state={STATE}", Token("a.b.c")),
+        (f"token=t&email=a@b.c&expires_at=2099&state={STATE}", Token("t", "a@b.c", "2099")),
         (f"code=c&state={STATE}&iss=i&redirect_uri=r", Code("c", "i", "r")),
         (f"code=c&state={STATE}&unknown=1&unknown=2", Code("c")),
         (f"error=e&error_description=d&state={STATE}", Refused("d")),
@@ -366,7 +367,19 @@ def test_the_page_is_the_apps_with_a_random_state_and_with_an_issuer_a_challenge
     assert all(seen[0][name] != seen[1][name] for name in seen[0] if name not in ("code_challenge_method",))
 
 
-@pytest.mark.parametrize("url", ["http://app.example", "http://127.0.0.1.example", "file:///etc/passwd", "app.example"])
-def test_nobody_signs_in_over_an_open_line(url: str) -> None:
-    with pytest.raises(InvalidInput, match="Refusing to sign in at"):
+@pytest.mark.parametrize(
+    "url, message",
+    [
+        ("http://app.example", "Refusing to sign in at http://app.example over plain http"),
+        ("http://127.0.0.1.example", "Refusing to sign in at"),
+        ("file:///etc/passwd", "Invalid URL"),
+        ("ftp://localhost", "Invalid URL"),
+        ("app.example", "Invalid URL"),
+        ("https://[::1", "Invalid URL"),
+        ("https://app.example?a=b", "Invalid app URL"),
+        ("https://app.example/#here", "Invalid app URL"),
+    ],
+)
+def test_nobody_signs_in_over_an_open_line_or_nowhere(url: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(message)):
         sign_in(url, None, Told().kept.append, open_browser=lambda url, failed: None, telling=Told().telling)

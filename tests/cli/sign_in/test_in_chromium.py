@@ -1,64 +1,18 @@
 """`dagy login` as people use it: the command is a process, the browser a real Chromium that types and clicks.
 
-Without Chromium these tests are skipped by name; with DAGY_REQUIRE_CHROMIUM=1 they fail instead.
+The web app is the tests' own; the one that stages have is in test_with_the_stages_pages.py.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import chromium
 import pytest
-from chromium import Deeds, Seen
+from chromium import Deeds
 from sign_in_server import PASSWORD, SignInServer
 
 from dagy.credentials import read_credentials
-
-DAGY = Path(sys.executable).parent / "dagy"
-IS_REQUIRED = os.environ.get("DAGY_REQUIRE_CHROMIUM") == "1"  # now: each test empties the environment of DAGY_*
-Login = Callable[..., tuple[subprocess.CompletedProcess[str], Seen]]
-
-
-@pytest.fixture
-def login(tmp_path: Path) -> Iterator[Login]:
-    """`dagy login`, and what its browser saw."""
-    if not chromium.is_here():
-        if IS_REQUIRED:
-            pytest.fail("There is no Chromium, and DAGY_REQUIRE_CHROMIUM=1 wants one: tools/chromium.sh")
-        pytest.skip("no Chromium: tools/chromium.sh installs it or says how")
-    task = tmp_path / "browsing.json"
-    environ = {
-        **os.environ,
-        "BROWSER": f"{sys.executable} {chromium.__file__} %s",
-        "BROWSING": str(task),
-    }
-
-    def run(deeds: Deeds) -> tuple[subprocess.CompletedProcess[str], Seen]:
-        task.write_text(json.dumps(asdict(deeds)))
-        done = subprocess.run([DAGY, "login"], capture_output=True, text=True, timeout=150, env=environ)
-        deadline = time.monotonic() + 60
-        while not task.with_suffix(".seen").exists():  # the browser goes on when the command has ended
-            if task.with_suffix(".failed").exists():
-                pytest.fail(task.with_suffix(".failed").read_text())
-            assert time.monotonic() < deadline, f"Chromium saw nothing:\n{done.stderr}"
-            time.sleep(0.02)
-        return done, Seen(**json.loads(task.with_suffix(".seen").read_text()))
-
-    yield run
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        pid = int(task.with_suffix(".pid").read_text())
-        if not task.with_suffix(".seen").exists():
-            os.kill(pid, signal.SIGTERM)
 
 
 def is_clean(url: str) -> bool:
@@ -66,7 +20,7 @@ def is_clean(url: str) -> bool:
 
 
 @pytest.mark.parametrize("answers_with", ["token", "code"])
-def test_a_person_signs_in(server: SignInServer, login: Login, dagy: Any, answers_with: str, request: Any) -> None:
+def test_a_person_signs_in(server: SignInServer, login: Any, dagy: Any, answers_with: str, request: Any) -> None:
     if answers_with == "code":
         request.getfixturevalue("with_issuer")
 
@@ -80,7 +34,7 @@ def test_a_person_signs_in(server: SignInServer, login: Login, dagy: Any, answer
     assert dagy("logout").stderr == ""
 
 
-def test_the_last_page_is_drawn_and_has_nothing_to_complain_about(server: SignInServer, login: Login) -> None:
+def test_the_last_page_is_drawn_and_has_nothing_to_complain_about(server: SignInServer, login: Any) -> None:
     _, seen = login(Deeds(passwords=[PASSWORD]))
 
     assert seen.title == "You are signed in · Dagy"
@@ -88,7 +42,7 @@ def test_the_last_page_is_drawn_and_has_nothing_to_complain_about(server: SignIn
     assert [line for line in seen.console if "/done" in line or "Content Security Policy" in line] == []
 
 
-def test_the_token_is_in_no_address_that_the_browser_shows(server: SignInServer, login: Login) -> None:
+def test_the_token_is_in_no_address_that_the_browser_shows(server: SignInServer, login: Any) -> None:
     """In the file of its history Chromium keeps every hop of a redirect. Only codes make that harmless."""
     _, seen = login(Deeds(passwords=[PASSWORD]))
 
@@ -99,7 +53,7 @@ def test_the_token_is_in_no_address_that_the_browser_shows(server: SignInServer,
     assert any(token in url for url in seen.hops), "then docs/design/signing-in.md is wrong by now"
 
 
-def test_with_a_code_no_token_is_in_any_address(with_issuer: SignInServer, login: Login) -> None:
+def test_with_a_code_no_token_is_in_any_address(with_issuer: SignInServer, login: Any) -> None:
     _, seen = login(Deeds(passwords=[PASSWORD]))
 
     everything = " ".join([seen.url, seen.back, *seen.history, *seen.hops])
@@ -107,14 +61,14 @@ def test_with_a_code_no_token_is_in_any_address(with_issuer: SignInServer, login
     assert with_issuer.codes == {}  # the code in those addresses has been used
 
 
-def test_a_mistyped_password_can_be_typed_again(server: SignInServer, login: Login) -> None:
+def test_a_mistyped_password_can_be_typed_again(server: SignInServer, login: Any) -> None:
     done, _ = login(Deeds(passwords=["wrong", PASSWORD]))
 
     assert done.returncode == 0
     assert server.asked.count("POST /sign-in") == 2
 
 
-def test_who_cancels_is_told_so_in_both_places(server: SignInServer, login: Login, home: Path) -> None:
+def test_who_cancels_is_told_so_in_both_places(server: SignInServer, login: Any, home: Path) -> None:
     done, seen = login(Deeds(button="cancel"))
 
     assert (done.returncode, done.stdout) == (3, "")
@@ -123,7 +77,7 @@ def test_who_cancels_is_told_so_in_both_places(server: SignInServer, login: Logi
     assert not (home / "credentials").exists()
 
 
-def test_an_answer_with_another_state_is_told_so_in_both_places(server: SignInServer, login: Login) -> None:
+def test_an_answer_with_another_state_is_told_so_in_both_places(server: SignInServer, login: Any) -> None:
     server.with_answer = {"state": "of somebody else"}
 
     done, seen = login(Deeds(passwords=[PASSWORD]))
@@ -133,7 +87,7 @@ def test_an_answer_with_another_state_is_told_so_in_both_places(server: SignInSe
     assert "State mismatch – possible CSRF attack." in seen.text
 
 
-def test_what_a_page_loads_is_no_callback(server: SignInServer, login: Login) -> None:
+def test_what_a_page_loads_is_no_callback(server: SignInServer, login: Any) -> None:
     """A page that has found the port cannot end the sign-in of somebody else."""
     attack = """
         const callback = new URLSearchParams(location.search).get("cli_callback") + "?token=evil&state=guessed";

@@ -87,6 +87,27 @@ def test_an_app_may_hand_over_a_token_although_there_is_an_issuer(with_issuer: A
     assert "POST /token" not in with_issuer.asked
 
 
+@pytest.mark.parametrize(
+    "said, expires_at, email",
+    [
+        ("expires_at=2099-01-01T00%3A00%3A00.000Z&email=a%40b.c", 4_070_908_800.0, "a@b.c"),
+        ("expires_at=soon&email=a%1B%5B31m", 0, ""),
+        ("expires_at=9999-12-31T23%3A59%3A59%2B14%3A00", 0, ""),
+        ("expires_at=0001-01-01T00%3A00%3A00%2B14%3A00", 0, ""),
+        ("expires_at=-1", 0, ""),
+        ("", 0, ""),
+    ],
+)
+def test_what_a_token_does_not_say_the_app_may(
+    server: SignInServer, browser: Any, dagy: Any, said: str, expires_at: float, email: str
+) -> None:
+    browser(f"token=opaque&state={{state}}&{said}")
+
+    dagy("login")
+
+    assert (read_credentials().expires_at, read_credentials().user_email) == (expires_at, email)
+
+
 # --- every way it can go wrong ------------------------------------------------------------------------------
 
 
@@ -236,7 +257,8 @@ def test_a_token_that_cannot_be_kept_is_told_as_a_failure(
         pytest.param({"api_url": "https://a.example", "app_url": "http://a.example"}, {},
                      "Refusing to sign in at http://a.example over plain http", id="an open line"),
         pytest.param({"api_url": "https://a.example"}, {"DAGY_APP_URL": "ftp://a.example"},
-                     "Refusing to sign in at ftp://a.example", id="no web address"),
+                     "Invalid URL 'ftp://a.example'", id="no web address"),
+        pytest.param({}, {"DAGY_API_URL": "garbage"}, "Invalid API URL 'garbage'", id="no address of an API"),
         pytest.param({"api_url": "https://a.example"}, {"DAGY_API_URL": "https://evil.example"},
                      "DAGY_API_URL is https://evil.example, but the sign-in page is of profile 'x'", id="another API"),
     ],

@@ -1,7 +1,8 @@
 """The stage's Cognito user pool: its users, its public keys, and the exchange of a sign-in's code.
 
 IAM, on the pool: cognito-idp:AdminGetUser, AdminListGroupsForUser, ListUsers, AdminCreateUser, AdminAddUserToGroup,
-AdminRemoveUserFromGroup, AdminDisableUser, AdminEnableUser, AdminUserGlobalSignOut. Keys and exchange need no rights.
+AdminRemoveUserFromGroup, AdminDisableUser, AdminEnableUser, AdminDeleteUser,
+AdminUserGlobalSignOut. Keys and exchange need no rights.
 """
 
 from __future__ import annotations
@@ -125,6 +126,12 @@ class CognitoDirectory:
             self._call("AdminUserGlobalSignOut", Username=name)
         return self._user({**found, "Enabled": is_enabled}, found["UserAttributes"])
 
+    def remove(self, user: str) -> User | None:
+        found = self.get(user)
+        if found is not None:
+            self._call("AdminDeleteUser", passing=_UNKNOWN, Username=found.id)
+        return found
+
     def _user(self, found: Mapping[str, Any], attributes: list[dict[str, str]]) -> User:
         known = {attribute["Name"]: attribute["Value"] for attribute in attributes}
         return User(
@@ -177,6 +184,9 @@ class NoDirectory:
         raise self._refuse()
 
     def set_enabled(self, user: str, is_enabled: bool) -> User | None:
+        raise self._refuse()
+
+    def remove(self, user: str) -> User | None:
         raise self._refuse()
 
 

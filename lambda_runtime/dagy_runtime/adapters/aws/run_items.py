@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import asdict, replace
@@ -11,6 +12,7 @@ from dagy.core.states import Status
 from dagy_runtime.adapters.aws import schema
 from dagy_runtime.adapters.aws.attributes import Item
 from dagy_runtime.adapters.aws.packing import Packing
+from dagy_runtime.plan import Exit, Place
 from dagy_runtime.values import (
     ArtifactRef,
     DeadLetter,
@@ -86,7 +88,7 @@ class RunItems:
             started_at=item.get("started_at"),
             ended_at=item.get("ended_at"),
             problem=self._problem(item),
-            result=_result(item),
+            result=read_result(item),
             hops=item["hops"],
             is_planned=item.get("is_planned", False),
             packages=tuple(map(_package, item.get("packages", ()))),
@@ -125,7 +127,7 @@ class RunItems:
             cpu_s=_float(state.get("cpu_s")),
             peak_mib=_float(state.get("peak_mib")),
             problem=self._problem(state),
-            result=_result(state),
+            result=read_result(state),
             lease_until=_float(state.get("lease_until")),
             not_before=_float(state.get("not_before")),
             flow_attempt=int(state.get("flow_attempt", 1)),
@@ -139,6 +141,30 @@ class RunItems:
         return [
             TaskRun(run_id, id_, name, Status.PENDING, position, tuple(depends_on))
             for id_, name, position, depends_on in self._packing.unpacked(item["tasks"])
+        ]
+
+    def of_places(self, run_id: str, places: Sequence[Place]) -> Item:
+        rows = [
+            [
+                place.task.id,
+                place.task.task_name,
+                place.task.position,
+                place.task.depends_on,
+                [[exit.id, exit.position, exit.member, exit.members] for exit in place.exits],
+                place.end,
+            ]
+            for place in places
+        ]
+        return {"places": self._packing.packed(rows, owner=_owner(run_id))}
+
+    def places(self, run_id: str, item: Item) -> list[Place]:
+        return [
+            Place(
+                TaskRun(run_id, id_, name, Status.PENDING, position, tuple(depends_on)),
+                tuple(Exit(*exit) for exit in exits),
+                tuple(end) if end else None,
+            )
+            for id_, name, position, depends_on, exits, end in self._packing.unpacked(item["places"])
         ]
 
     def of_event(self, event: Event) -> Item:
@@ -207,7 +233,7 @@ def of_result(result: ResultRef | None) -> Item | None:
     return None if result is None else asdict(result)
 
 
-def _result(item: Item) -> ResultRef | None:
+def read_result(item: Item) -> ResultRef | None:
     data = item.get("result")
     if data is None:
         return None

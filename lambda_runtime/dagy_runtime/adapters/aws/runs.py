@@ -168,6 +168,7 @@ class DynamoRunStore(DynamoTasks, DynamoJournal):
         return None if refused and run_item.get("ended_by") != token else run
 
     def set_planned(self, run_id: str) -> None:
+        self._places.write(run_id, self.plan(run_id))
         self._table.update(schema.run_key(run_id), "SET #is_planned = :true", values={":true": True})
 
     def request_cancel(self, run_id: str) -> Run | None:

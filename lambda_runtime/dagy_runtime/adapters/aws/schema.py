@@ -13,6 +13,7 @@ that the stacks can read it.
 | lease of a run    | `RUN#<id>`          | `LEASE`        | nothing, so renewals touch no index               |
 | task list         | `RUN#<id>`          | `TASKS#<n>`    |                                                   |
 | event             | `RUN#<id>`          | `EVENT#<ulid>` |                                                   |
+| places of tasks   | `RUN#<id>#<shard>`  | `PLACES#<n>`   |                                                   |
 | task run          | `RUN#<id>#<shard>`  | `TASK#<id>`    |                                                   |
 | node of a join    | `RUN#<id>#<shard>`  | `JOIN#<node>`  |                                                   |
 | idempotency key   | `IDEM#<sha256>`     | `META`         | (goes by TTL)                                     |
@@ -31,6 +32,9 @@ written once; what does change is one small item per task that has started, foun
 10,000 tasks is 20 writes, a page in the flow's order is one read of the list and one batch read of states, and
 nothing is written for a task that never starts. The states of a run are spread over 16 partitions by a hash of the
 id: 16,000 writes a second before DynamoDB throttles one run.
+
+**Places.** Of a run whose tasks are isolated, the same is kept once more, 16 tasks to an item, each with the tasks that
+wait for it: an invocation for one task reads one item of about 3 KiB, whatever the size of the flow.
 
 Every item carries `v`, the version of this layout. Readers ignore attributes they do not know.
 """
@@ -56,6 +60,7 @@ BY_KIND: Final = "gsi4"
 
 TASK_SHARDS: Final = 16
 TASKS_PER_LIST_ITEM: Final = 500
+PLACES_PER_ITEM: Final = 16
 FLOW_VERSION_PREFIX: Final = "V#"
 EVENT_PREFIX: Final = "EVENT#"
 EVENT_END: Final = "EVENT$"  # above every event: `$` comes after `#`
@@ -111,6 +116,11 @@ def lease_key(run_id: str) -> Key:
 
 def task_list_key(run_id: str, number: int) -> Key:
     return Key(f"RUN#{run_id}", f"{TASK_LIST_PREFIX}{number:06d}")
+
+
+def places_key(run_id: str, position: int) -> Key:
+    number = position // PLACES_PER_ITEM
+    return Key(f"RUN#{run_id}#{number % TASK_SHARDS:02d}", f"PLACES#{number:06d}")
 
 
 def task_key(run_id: str, task_run_id: str) -> Key:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,12 +17,13 @@ from dagy.core.errors import NotFound
 from dagy.core.states import Status
 from dagy_runtime.adapters import rules
 from dagy_runtime.adapters.aws import schema
-from dagy_runtime.adapters.aws.run_items import RunItems
+from dagy_runtime.adapters.aws.places import DynamoPlaces
+from dagy_runtime.adapters.aws.run_items import RunItems, read_result
 from dagy_runtime.adapters.aws.table import TRANSACTION_LIMIT, Refused, Table, Update, setting
 from dagy_runtime.adapters.cursors import decode_cursor, encode_cursor, list_id
-from dagy_runtime.plan import Plan
+from dagy_runtime.plan import Place, Plan
 from dagy_runtime.ports import TaskOutcome
-from dagy_runtime.values import Page, TaskRun
+from dagy_runtime.values import Page, ResultRef, TaskRun
 
 _KNOWN_RUNS: Final = 8
 
@@ -41,6 +42,7 @@ class DynamoTasks:
         self._table = table
         self._items = items
         self._lock = threading.Lock()
+        self._places = DynamoPlaces(table, items)
         self._plans: OrderedDict[str, _Plan] = OrderedDict()  # the runs used last; lists only ever grow
 
     def put_tasks(self, run_id: str, tasks: Sequence[TaskRun]) -> None:
@@ -65,6 +67,11 @@ class DynamoTasks:
         if planned is None:
             return None
         return self._items.task(planned, self._table.get(schema.task_key(run_id, task_run_id)))
+
+    def get_results(self, run_id: str, task_run_ids: Sequence[str]) -> Mapping[str, ResultRef]:
+        states = self._table.get_many([schema.task_key(run_id, id) for id in task_run_ids])
+        found = {id: read_result(states.get(schema.task_key(run_id, id), {})) for id in task_run_ids}
+        return {id: result for id, result in found.items() if result is not None}
 
     def list_tasks(self, run_id: str, *, limit: int, cursor: str | None = None) -> Page:
         list_name = list_id("tasks", run_id)
@@ -114,6 +121,9 @@ class DynamoTasks:
         if known.graph is None or len(known.graph.tasks) != len(known.tasks):
             known.graph = Plan(sorted(known.tasks.values(), key=_order))
         return known.graph
+
+    def place(self, run_id: str, task_run_id: str, *, position: int) -> Place | None:
+        return self._places.find(run_id, task_run_id, position=position)
 
     def claim_task(
         self,
@@ -201,7 +211,7 @@ class DynamoTasks:
             known = self._plans.get(run_id)
             if known and task_run_id in known.tasks:
                 return known.tasks[task_run_id]
-        return self._plan(run_id).tasks.get(task_run_id)
+        return self._places.known_task(run_id, task_run_id) or self._plan(run_id).tasks.get(task_run_id)
 
     def _plan(self, run_id: str) -> _Plan:
         """The task list as it is now: what was read before does not change, so only newer items are fetched."""

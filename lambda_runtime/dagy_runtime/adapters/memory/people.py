@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Mapping
 from uuid import NAMESPACE_URL, uuid5
@@ -37,6 +38,7 @@ class MemoryDirectory:
         self._clock = clock
         self._lock = threading.Lock()
         self._users: dict[str, User] = {}
+        self._numbers = itertools.count()
 
     def get(self, user: str) -> User | None:
         with self._lock:
@@ -60,7 +62,7 @@ class MemoryDirectory:
             if self._find(email) is not None:
                 raise user_exists(email)
             user = User(
-                id=str(uuid5(NAMESPACE_URL, f"mailto:{email.lower()}")),
+                id=str(uuid5(NAMESPACE_URL, f"mailto:{email.lower()}#{next(self._numbers)}")),
                 email=email,
                 role=role,
                 is_enabled=True,
@@ -75,6 +77,11 @@ class MemoryDirectory:
 
     def set_enabled(self, user: str, is_enabled: bool) -> User | None:
         return self._changed(user, is_enabled=is_enabled)
+
+    def remove(self, user: str) -> User | None:
+        with self._lock:
+            found = self._find(user)
+            return self._users.pop(found.id) if found is not None else None
 
     def _changed(self, user: str, **changes: object) -> User | None:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -15,7 +15,7 @@ from dagy.core.timestamps import to_epoch
 from dagy_runtime.adapters import rules
 from dagy_runtime.adapters.cursors import decode_cursor, list_id
 from dagy_runtime.adapters.memory.pages import Listed, first_page, page_of
-from dagy_runtime.plan import Plan
+from dagy_runtime.plan import Place, Plan
 from dagy_runtime.ports import EVERY_RUN, Created, Existed, Lost, RunFilter, TaskOutcome, Won
 from dagy_runtime.values import DeadLetter, Event, Lease, Page, Problem, ResultRef, Run, TaskRun
 
@@ -33,6 +33,11 @@ class _Record:
     events: dict[str, Event] = field(default_factory=dict)
     arrived: dict[str, set[int]] = field(default_factory=dict)  # by node
     plan: Plan | None = None
+
+    def planned(self) -> Plan:
+        if self.plan is None or len(self.plan.tasks) != len(self.tasks):
+            self.plan = Plan([rules.planned(task) for task in self.tasks.values()])
+        return self.plan
 
     def take(self, owner: str, until: float) -> Lease:
         self.lease = Lease(self.run.id, owner, until, self.is_cancel_requested, self.flow_attempt)
@@ -219,6 +224,12 @@ class MemoryRunStore:
                 record.tasks[task_run_id] = rules.finished(task, outcome)
             return record.tasks[task_run_id]
 
+    def get_results(self, run_id: str, task_run_ids: Sequence[str]) -> Mapping[str, ResultRef]:
+        with self._lock:
+            record = self._records.get(run_id)
+            found = [record.tasks[id] for id in task_run_ids if id in record.tasks] if record else []
+            return {task.id: task.result for task in found if task.result is not None}
+
     def set_planned(self, run_id: str) -> None:
         with self._lock:
             record = self._existing(run_id)
@@ -226,10 +237,13 @@ class MemoryRunStore:
 
     def plan(self, run_id: str) -> Plan:
         with self._lock:
-            record = self._existing(run_id)
-            if record.plan is None or len(record.plan.tasks) != len(record.tasks):
-                record.plan = Plan([rules.planned(task) for task in record.tasks.values()])
-            return record.plan
+            return self._existing(run_id).planned()
+
+    def place(self, run_id: str, task_run_id: str, *, position: int) -> Place | None:
+        with self._lock:
+            record = self._records.get(run_id)
+            task = record.tasks.get(task_run_id) if record and record.run.is_planned else None
+            return record.planned().place(task_run_id) if record and task and task.position == position else None
 
     def claim_task(
         self,

@@ -33,7 +33,7 @@ def look_after(ports: Ports, run: Run, tasks: Mapping[str, TaskRun]) -> Found:
     rescued = outlook.lost[:RESCUES]
     if outlook.spoiled:
         skip(ports, run, plan, outlook.spoiled, because="a task before it")
-    send(ports, run, rescued)
+    send(ports, run, [plan.tasks[id] for id in rescued])
     return Found(False, rescued, outlook.spoiled)
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.messages import AdvanceRun, Message, ReleaseTasks, RunTask
-from dagy_runtime.plan import Plan, Stop
+from dagy_runtime.plan import Place, Placed, Plan, Stop
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Run, TaskRun
 
@@ -18,21 +18,24 @@ AT_ONCE: Final = 50
 """What one invocation sends itself. More goes through others: ten thousand tasks are on their way in seconds."""
 
 
-def follow_up(ports: Ports, run: Run, plan: Plan, task: TaskRun) -> None:
+def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> None:
     """Do what follows from the end of `task`, which is final. Repeat it until it has returned once.
 
     Raises: Unavailable.
     """
     if task.status is Status.SUCCEEDED:
-        send(ports, run, [id for id in plan.children(task.id) if _is_full(ports, run, plan.way(task.id, id))])
-        arrive_at_end(ports, run, plan, [task.id])
+        send(ports, run, [exit for exit in place.exits if _is_full(ports, run, exit.way())])
+        arrive_at_end(ports, run, [place])
     elif task.status is Status.FAILED:
         if run.fail_fast:
             look_again(ports, run)
+        elif place.exits:
+            plan = ports.runs.plan(run.id)
+            skip(ports, run, plan, plan.descendants(task.id), because=task.id)
         else:
-            skip(ports, run, plan, [task.id, *plan.descendants(task.id)], because=task.id)
+            arrive_at_end(ports, run, [place])
     elif task.status is Status.SKIPPED:
-        arrive_at_end(ports, run, plan, [task.id])
+        arrive_at_end(ports, run, [place])
 
 
 def skip(ports: Ports, run: Run, plan: Plan, ids: Sequence[str], *, because: str) -> None:
@@ -41,13 +44,12 @@ def skip(ports: Ports, run: Run, plan: Plan, ids: Sequence[str], *, because: str
     """
     now = to_iso(ports.clock.now())
     ports.runs.settle_tasks(run.id, ids, status=Status.SKIPPED, reason=f"'{because}' failed", ended_at=now)
-    arrive_at_end(ports, run, plan, ids)
+    arrive_at_end(ports, run, map(plan.place, ids))
 
 
-def arrive_at_end(ports: Ports, run: Run, plan: Plan, ids: Iterable[str]) -> None:
+def arrive_at_end(ports: Ports, run: Run, places: Iterable[Place]) -> None:
     """Tell the run's end of tasks that have ended; whoever brings the last one has the run looked at."""
-    sinks = [id for id in ids if plan.is_sink(id)]
-    arrivals = [_is_full(ports, run, plan.way_to_end(id)) for id in sinks]
+    arrivals = [_is_full(ports, run, place.way_to_end()) for place in places if place.end is not None]
     if any(arrivals):
         look_again(ports, run)
 
@@ -58,7 +60,7 @@ def look_again(ports: Ports, run: Run) -> None:
 
 
 class Released(Struct, frozen=True):
-    count: int  # of messages
+    count: int  # of tasks
 
 
 def release_tasks(ports: Ports, message: ReleaseTasks) -> Released:
@@ -66,22 +68,26 @@ def release_tasks(ports: Ports, message: ReleaseTasks) -> Released:
     run = ports.runs.get_run(message.run_id)
     if run is None or run.status.is_final:
         return Released(0)
-    send(ports, run, message.task_run_ids)
-    return Released(len(message.task_run_ids))
+    _send_all(ports, run, message.tasks)
+    return Released(len(message.tasks))
 
 
-def send(ports: Ports, run: Run, ids: Sequence[str]) -> None:
+def send(ports: Ports, run: Run, tasks: Iterable[Placed]) -> None:
     """Tell runtime functions that these tasks are ready."""
-    for message in messages_for(run.id, ids):
+    _send_all(ports, run, [(task.id, task.position) for task in tasks])
+
+
+def _send_all(ports: Ports, run: Run, tasks: Sequence[tuple[str, int]]) -> None:
+    for message in messages_for(run.id, tasks):
         ports.dispatcher.to_runtime(run.size, message)
 
 
-def messages_for(run_id: str, ids: Sequence[str]) -> list[Message]:
+def messages_for(run_id: str, tasks: Sequence[tuple[str, int]]) -> list[Message]:
     """At most 50, whatever the number of tasks: above it each message is for a part of them, to be sent on again."""
-    if len(ids) <= AT_ONCE:
-        return [RunTask(run_id, id) for id in ids]
-    part = -(-len(ids) // AT_ONCE)
-    return [ReleaseTasks(run_id, tuple(ids[start : start + part])) for start in range(0, len(ids), part)]
+    if len(tasks) <= AT_ONCE:
+        return [RunTask(run_id, id, position) for id, position in tasks]
+    part = -(-len(tasks) // AT_ONCE)
+    return [ReleaseTasks(run_id, tuple(tasks[start : start + part])) for start in range(0, len(tasks), part)]
 
 
 def _is_full(ports: Ports, run: Run, way: Iterable[Stop]) -> bool:

@@ -31,6 +31,7 @@ from dagy_runtime.engine.supervision import watch
 from dagy_runtime.engine.tenure import LeaseLost, Tenure
 from dagy_runtime.engine.workshop import ForkedWorkshop, Orders, Workshop
 from dagy_runtime.messages import RunTask
+from dagy_runtime.plan import Place
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Lease, Problem, Run, TaskRun
 
@@ -79,8 +80,9 @@ def run_task(
     """Raises: Unavailable, or anything unforeseen: AWS delivers the message again, and whoever gets it takes the task
     over when the lease has run out.
     """
-    task = ports.runs.get_task(message.run_id, message.task_run_id)
-    if task is None:
+    place = ports.runs.place(message.run_id, message.task_run_id, position=message.position)
+    task = ports.runs.get_task(message.run_id, message.task_run_id) if place is not None else None
+    if place is None or task is None:
         return _passed(message, "task_unknown")
     step = next_step(task, now=ports.clock.now(), pacing=pacing)
     if isinstance(step, Early):
@@ -91,10 +93,10 @@ def run_task(
         sleep(max(0.0, wait_s))
         step = next_step(task, now=step.not_before, pacing=pacing)
     if isinstance(step, Over):
-        return _again(ports, task)
+        return _again(ports, place, task)
     if isinstance(step, (Busy, Early)):
         return _passed(message, "task_taken")
-    return _Attempt(ports, task, step, request_id, pacing, console, monotonic, workshop).carry_out(time_left)
+    return _Attempt(ports, place, task, step, request_id, pacing, console, monotonic, workshop).carry_out(time_left)
 
 
 def wake_later(ports: Ports, task: TaskRun) -> None:
@@ -102,14 +104,16 @@ def wake_later(ports: Ports, task: TaskRun) -> None:
     run = ports.runs.get_run(task.run_id)
     if run is not None and task.not_before is not None:
         name = f"task-{task.run_id}-{task.id}-{task.flow_attempt}-{task.attempt}"
-        ports.timers.to_runtime_at(run.size, RunTask(task.run_id, task.id), at=task.not_before, name=name)
+        ports.timers.to_runtime_at(
+            run.size, RunTask(task.run_id, task.id, task.position), at=task.not_before, name=name
+        )
 
 
-def _again(ports: Ports, task: TaskRun) -> Repeated | Passed:
+def _again(ports: Ports, place: Place, task: TaskRun) -> Repeated | Passed:
     run = ports.runs.get_run(task.run_id)
     if run is None or run.status.is_final:
         return Passed("run_final")
-    follow_up(ports, run, ports.runs.plan(run.id), task)
+    follow_up(ports, run, place, task)
     return Repeated()
 
 
@@ -120,6 +124,7 @@ def _passed(message: RunTask, reason: str) -> Passed:
 
 class _Attempt(Struct, frozen=True):
     ports: Ports
+    place: Place
     task: TaskRun  # as it stood before
     start: Start
     request_id: str
@@ -142,7 +147,7 @@ class _Attempt(Struct, frozen=True):
             lease_s=self.pacing.lease_s,
         )
         if claimed.status is not Status.RUNNING or claimed.attempt_id != own_id:
-            return _again(self.ports, claimed) if claimed.status.is_final else Passed("task_taken")
+            return _again(self.ports, self.place, claimed) if claimed.status.is_final else Passed("task_taken")
         # Only now: a run that has not ended here had not been cancelled when this attempt began.
         run = self.ports.runs.get_run(self.task.run_id)
         if run is None or run.status.is_final:
@@ -167,6 +172,8 @@ class _Attempt(Struct, frozen=True):
         events = EventLog(self.ports, run.id)
         try:
             ended = self._run(run, claimed, tenure, logs, events, time_left=time_left, total_s=total_s)
+            if leads_on := ended.status is Status.SUCCEEDED and bool(self.place.exits):
+                follow_up(self.ports, run, self.place, ended)  # they need not wait for the log
         except LeaseLost:
             _LOG.warning("lease_lost run_id=%s task_run_id=%s attempt_id=%s", run.id, self.task.id, own_id)
             return Dropped()
@@ -177,8 +184,8 @@ class _Attempt(Struct, frozen=True):
                 events.flush()
         if ended.status is Status.PENDING:
             wake_later(self.ports, ended)
-        else:
-            follow_up(self.ports, run, self.ports.runs.plan(run.id), ended)
+        elif not leads_on:  # who sees the run final finds its log whole
+            follow_up(self.ports, run, self.place, ended)
         return Ran(ended.status)
 
     def _run(
@@ -196,7 +203,11 @@ class _Attempt(Struct, frozen=True):
         workshop = self.workshop or ForkedWorkshop(self.ports.blobs)
         with workshop.opened(run, keep=tenure.keep, pulse=tenure.pulse) as bench:
             handover = None if isinstance(bench, Unusable) else bench.handover
-            exchange = None if handover is None else Exchange(self.ports, run.id, handover, tenure.pulse)
+            exchange = (
+                None
+                if handover is None
+                else Exchange(self.ports, run.id, handover, tenure.pulse, expected=self.task.depends_on)
+            )
             journal = TaskJournal(self.ports, run, claimed, tenure, logs, events, exchange)
             if isinstance(bench, Unusable):
                 return journal.fail(bench.problem)

@@ -1,0 +1,141 @@
+"""Deployments whose tasks are isolated, through the command line, on the local cloud: every task its own invocation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.local_cloud
+
+ISOLATED = ("--execution-mode", "task-isolated")
+
+DIAMOND = """
+    import os
+    from dagy import flow, task
+
+    @task
+    def numbers(n: int) -> list[int]:
+        print(f"counting to {n}")
+        return list(range(n))
+
+    @task
+    def doubled(numbers: list[int]) -> list[int]:
+        print(f"doubling {len(numbers)}")
+        return [2 * n for n in numbers]
+
+    @task(retries=1)
+    def squared(numbers: list[int], marks: str) -> list[int]:
+        mark = os.path.join(marks, "tried")
+        if not os.path.exists(mark):
+            open(mark, "w").close()
+            raise ConnectionError("not yet")
+        return [n * n for n in numbers]
+
+    @task
+    def total(left: list[int], right: list[int]) -> int:
+        return sum(left) + sum(right)
+
+    @flow
+    def diamond(marks: str, n: int = 4):
+        known = numbers(n)
+        return {"total": total(doubled(known), squared(known, marks)), "n": n}
+"""
+
+
+def events_by_task(dagy: Any, run_id: str) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = {}
+    for event in dagy("runs", "events", run_id, "--remote", "--json").json:
+        told.setdefault(event["task_run_id"] or "", []).append(event["type"])
+    return told
+
+
+def test_a_diamond_gives_its_result_logs_and_events(dagy: Any, project: Any, tmp_path: Path) -> None:
+    dagy("deploy", f"{project(DIAMOND)}:diamond", *ISOLATED)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+
+    run = dagy.run_remote("diamond", "--param", f"marks={marks}")
+
+    assert run["status"] == "SUCCEEDED", run
+    assert run["isolation"] == "task-isolated"
+    assert run["result"] == {"total": 26, "n": 4}
+    assert {task["task_run_id"]: (task["status"], task["attempt"]) for task in run["tasks"]} == {
+        "numbers-1": ("SUCCEEDED", 1),
+        "doubled-1": ("SUCCEEDED", 1),
+        "squared-1": ("SUCCEEDED", 2),
+        "total-1": ("SUCCEEDED", 1),
+    }
+    assert "counting to 4" in dagy("logs", run["run_id"], "--remote").stdout
+    assert dagy("logs", run["run_id"], "--remote", "--task", "doubled-1").stdout.count("doubling 4") == 1
+    told = events_by_task(dagy, run["run_id"])
+    assert [type for type in told[""] if type.startswith("run_")] == ["run_started", "run_resumed", "run_succeeded"]
+    assert told["squared-1"] == ["task_started", "task_retrying", "task_started", "task_succeeded"]
+    assert told["total-1"] == ["task_started", "task_succeeded"]
+
+
+def test_a_failing_task_ends_the_run_with_its_reason_and_what_waited_for_it_never_runs(dagy: Any, project: Any) -> None:
+    path = project(
+        """
+        from dagy import flow, task
+
+        @task
+        def broken():
+            raise ValueError("bad row 17")
+
+        @task
+        def after(rows):
+            return rows
+
+        @flow
+        def doomed():
+            return after(after(broken()))
+        """
+    )
+    dagy("deploy", f"{path}:doomed", *ISOLATED)
+
+    run = dagy.run_remote("doomed")
+
+    assert run["status"] == "FAILED"
+    assert "bad row 17" in run["error"]["message"]
+    assert {task["task_run_id"]: task["status"] for task in run["tasks"]} == {
+        "broken-1": "FAILED",
+        "after-1": "CANCELLED",
+        "after-2": "CANCELLED",
+    }
+    assert "ValueError: bad row 17" in dagy("logs", run["run_id"], "--remote").stdout
+
+
+def test_a_cancel_kills_what_runs_and_starts_nothing_more(dagy: Any, project: Any, tmp_path: Path) -> None:
+    path = project(
+        """
+        import os, time
+        from pathlib import Path
+        from dagy import flow, task
+
+        @task
+        def forever(told: str):
+            Path(told).write_text(str(os.getpid()))
+            time.sleep(600)
+
+        @task
+        def never(x):
+            return x
+
+        @flow
+        def endless_apart(told: str):
+            return never(forever(told))
+        """
+    )
+    told = tmp_path / "pid"  # the local cloud's functions are processes of this machine
+    dagy("deploy", f"{path}:endless_apart", *ISOLATED)
+    run_id = dagy("run", "endless_apart", "--param", f"told={told}", "--json").json["run_id"]
+    pid = int(dagy.eventually(lambda: told.exists() and told.read_text(), within_s=30))
+
+    dagy("runs", "cancel", run_id, "--remote", "--yes")
+
+    run = dagy.wait_for_end(run_id)
+    assert run["status"] == "CANCELLED"
+    assert {task["status"] for task in run["tasks"]} == {"CANCELLED"}
+    assert dagy.eventually(lambda: not Path(f"/proc/{pid}").exists(), within_s=30)
