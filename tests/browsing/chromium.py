@@ -36,13 +36,14 @@ CHAIN_END = 0x20000000  # of Chromium's ui::PageTransition
 
 @dataclass
 class Deeds:
-    """What to do: follow the link of the first page when it is `asks_first`, run `script`, type each of `passwords` and
-    click, the last time `button`.
+    """What to do: follow the link of the first page when it is `asks_first`, run `script`, fill in `forms`, each by the
+    names of its fields, and click, on the last page `button`. `passwords` are short for as many forms.
     """
 
     email: str = "a@example.com"
     passwords: list[str] = field(default_factory=list)
-    button: str = "sign-in"
+    forms: list[dict[str, str]] = field(default_factory=list)
+    button: str = "#sign-in"
     script: str = ""
     asks_first: bool = False
 
@@ -150,11 +151,11 @@ def sign_in(browser: Browser, url: str, deeds: Deeds) -> Seen:
         browser.click("a")
     if deeds.script:
         browser.run(deeds.script)
-    for number, password in enumerate(deeds.passwords or [""], 1):
-        browser.do(f"{browser.element('[name=email]')}/value", text=deeds.email)
-        browser.do(f"{browser.element('[name=password]')}/value", text=password)
-        button = deeds.button if number >= len(deeds.passwords) else "sign-in"
-        browser.click(f"#{button}")
+    forms = deeds.forms or [{"email": deeds.email, "password": password} for password in deeds.passwords or [""]]
+    for number, form in enumerate(forms, 1):
+        for name, text in form.items():
+            browser.do(f"{browser.element(f'[name={name}]')}/value", text=text)
+        browser.click(deeds.button if number == len(forms) else "button")
     seen = Seen(
         url=browser.get("url"),
         title=browser.get("title"),

@@ -127,7 +127,7 @@ def _check_role(caller: Caller, needed: Role) -> None:
             f"This needs the role '{needed}'; '{caller.name}' is {caller.role or 'without any'}",
             "Ask an admin for a key with that role."
             if caller.kind == "key"
-            else "Ask an admin for it: dagy users set-role",
+            else f"Ask an admin for it: dagy users set-role {caller.name} {needed}",
         )
 
 

@@ -36,7 +36,9 @@ def check_role(caller: m.WhoamiResponse) -> None:
     if caller.role in ("viewer", "none"):
         raise Forbidden(
             f"'{caller.name}' has the role {caller.role} on stage {caller.stage}; deploying takes developer",
-            "Ask an admin for a key: dagy keys create --name NAME --role developer",
+            f"Ask an admin for it: dagy users set-role {caller.name} developer"
+            if caller.kind == "user"
+            else "Ask an admin for a key: dagy keys create --name NAME --role developer",
         )
 
 

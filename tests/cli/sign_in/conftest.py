@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
-import chromium
 import pytest
-from chromium import Deeds, Seen
+from logging_in import Login, logging_in
 from sign_in_server import CLIENT_ID, SignInServer
 
 from dagy.config import write_profile
 
-DAGY = Path(sys.executable).parent / "dagy"
-IS_CHROMIUM_REQUIRED = (
-    os.environ.get("DAGY_REQUIRE_CHROMIUM") == "1"
-)  # now: each test empties the environment of DAGY_*
 VISITOR = Path(__file__).parents[2] / "browsing" / "visitor.py"
 
 
@@ -64,34 +54,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def login(tmp_path: Path) -> Iterator[Callable[[Deeds], tuple[subprocess.CompletedProcess[str], Seen]]]:
-    """`dagy login` in a process of its own, with a real Chromium, and what that saw. Without one the test is skipped by
-    name; with DAGY_REQUIRE_CHROMIUM=1 it fails.
-    """
-    if not chromium.is_here():
-        if IS_CHROMIUM_REQUIRED:
-            pytest.fail("There is no Chromium, and DAGY_REQUIRE_CHROMIUM=1 wants one: tools/chromium.sh")
-        pytest.skip("no Chromium: tools/chromium.sh installs it or says how")
-    task = tmp_path / "browsing.json"
-    environ = {
-        **os.environ,
-        "BROWSER": f"{sys.executable} {chromium.__file__} %s",
-        "BROWSING": str(task),
-    }
-
-    def run(deeds: Deeds) -> tuple[subprocess.CompletedProcess[str], Seen]:
-        task.write_text(json.dumps(asdict(deeds)))
-        done = subprocess.run([DAGY, "login"], capture_output=True, text=True, timeout=150, env=environ)
-        deadline = time.monotonic() + 60
-        while not task.with_suffix(".seen").exists():  # the browser goes on when the command has ended
-            if task.with_suffix(".failed").exists():
-                pytest.fail(task.with_suffix(".failed").read_text())
-            assert time.monotonic() < deadline, f"Chromium saw nothing:\n{done.stderr}"
-            time.sleep(0.02)
-        return done, Seen(**json.loads(task.with_suffix(".seen").read_text()))
-
-    yield run
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        pid = int(task.with_suffix(".pid").read_text())
-        if not task.with_suffix(".seen").exists():
-            os.kill(pid, signal.SIGTERM)
+def login(home: Path, tmp_path: Path) -> Iterator[Login]:
+    """`dagy login` with a real Chromium, and what that saw."""
+    with logging_in(tmp_path, os.environ) as login:
+        yield login

@@ -69,7 +69,7 @@ def test_a_mistyped_password_can_be_typed_again(server: SignInServer, login: Any
 
 
 def test_who_cancels_is_told_so_in_both_places(server: SignInServer, login: Any, home: Path) -> None:
-    done, seen = login(Deeds(button="cancel"))
+    done, seen = login(Deeds(button="#cancel"))
 
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines()[-1] == "Error: Login failed: The user said no."

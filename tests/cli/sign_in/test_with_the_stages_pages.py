@@ -88,7 +88,7 @@ def test_a_person_signs_in_works_and_signs_out(
 
 
 def test_who_changes_their_mind_at_the_pool_is_told_so(server: SignInServer, stage_url: str, login: Any) -> None:
-    done, seen = login(Deeds(button="cancel", asks_first=True))
+    done, seen = login(Deeds(button="#cancel", asks_first=True))
 
     assert done.returncode == 3
     assert done.stderr.splitlines()[-1] == "Error: Login failed: The user said no."
