@@ -30,7 +30,9 @@ are refused by name. A body may have 1 MiB, that of `POST /flows` 5 MiB. Lists t
 **Repeats.** Whatever makes something honours an `Idempotency-Key` header (1 to 255 printable ASCII characters) for 24
 hours: a repeat by the same caller gets the first answer, with status 200 and `Idempotency-Replayed: true`, and
 nothing is made twice. The same key with another request is a 409, a repeat while the first is under way a 503. `POST
-/keys` keeps no answer, because it holds a secret: a repeat is a 409. `DagyClient` sends a key with every POST.
+/keys` and `POST /users` keep no answer, because it holds a secret: a repeat is a 409. `DagyClient` sends a key with
+every POST but that of `/logout`, and repeats what nobody answered, what was answered with 502 to 504, and whatever was
+turned away with 429 and `Retry-After`: then nothing was done.
 
 **Editing together.** Answers about one deployment or draft carry its version as `ETag`. A change with `If-Match` of
 another version is a 412 that names the version standing there; settings and drafts also take it in the body

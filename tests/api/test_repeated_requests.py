@@ -74,7 +74,7 @@ def test_a_secret_is_not_kept_and_a_repeat_is_told_so(stage: Any) -> None:
     body = {"name": "ci", "role": "viewer"}
     assert client.post("/v1/keys", body, headers=KEY).status == 201
     again = client.post("/v1/keys", body, headers=KEY)
-    assert again.status == 409 and "Revoke what it made" in again.error["hint"]
+    assert again.status == 409 and "Take back what it made" in again.error["hint"]
     assert [key["name"] for key in client.get("/v1/keys").json()["items"]].count("ci") == 1
 
 

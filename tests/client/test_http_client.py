@@ -167,6 +167,43 @@ def test_a_change_of_one_version_is_not_repeated(
     assert server.asked[0].headers.get("if-match") == ('"3"' if if_version else None)
 
 
+TURNED_AWAY = answer(
+    {"error": {"code": "too_many_requests", "message": "'ci' sends too many requests"}}, 429, Retry_After="2"
+)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda c: c.logout(), id="a POST without a key"),
+        pytest.param(
+            lambda c: c.change_settings("etl", m.DeploymentSettingsRequest(), if_version=3), id="of one version"
+        ),
+        pytest.param(lambda c: c.trigger_run({"deployment": "etl"}), id="a POST with a key"),
+        pytest.param(lambda c: c.list_runs(), id="a read"),
+    ],
+)
+def test_whatever_was_turned_away_with_a_time_to_come_back_is_repeated_then(
+    client: DagyClient, server: Any, waits: list[float], call: Any
+) -> None:
+    server.answer(TURNED_AWAY, TURNED_AWAY, answer(b"", 400))
+
+    with pytest.raises(APIError, match="APIError 400"):
+        call(client)
+    assert len(server.asked) == 3 and waits == [2, 2]
+
+
+@pytest.mark.parametrize("then", [None, answer(BUSY, 503), answer(BUSY, 429)], ids=["no answer", "busy", "no time"])
+def test_what_may_have_been_done_is_not_repeated_although_it_was_turned_away_before(
+    client: DagyClient, server: Any, waits: list[float], then: Any
+) -> None:
+    server.answer(TURNED_AWAY, then)
+
+    with pytest.raises(APIError):
+        client.logout()
+    assert len(server.asked) == 2 and waits == [2]
+
+
 def test_every_post_carries_a_key_of_its_own(client: DagyClient, server: Any) -> None:
     server.answer(answer(RUN, 201))
     for _ in range(2):
@@ -179,9 +216,10 @@ def test_a_deletion_is_repeated_and_one_that_went_through_unheard_is_done(client
     server.answer(None, missing)
     client.delete_deployment("etl")
 
-    server.answer(missing)
-    with pytest.raises(APIError, match="not found"):
-        client.delete_deployment("etl")
+    for before in ([], [TURNED_AWAY]):
+        server.answer(*before, missing)
+        with pytest.raises(APIError, match="not found"):
+            client.delete_deployment("etl")
 
 
 def test_patience_ends(client: DagyClient, server: Any, waits: list[float]) -> None:

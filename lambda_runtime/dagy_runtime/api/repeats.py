@@ -65,6 +65,6 @@ def once(ctx: Context, kind: Repeats, *, request: bytes, act: Callable[[], Answe
 
 
 _NOT_KEPT: Final = {
-    Repeats.REFUSED: "It held a secret. Revoke what it made and make another with a new key.",
+    Repeats.REFUSED: "It held a secret, which nobody is told again. Take back what it made, then ask with another key.",
     Repeats.ANSWERED: "It was too large. Look at what it made.",
 }

@@ -289,16 +289,16 @@ class DagyClient:
         return self._get(f"/users/{_part(user)}", m.UserResponse)
 
     def invite_user(self, request: m.UserInviteRequest) -> m.UserInvitedResponse:
-        return self._send("POST", "/users", m.UserInvitedResponse, request)
+        return self._make("/users", m.UserInvitedResponse, request)
 
     def set_user_role(self, user: str, role: str) -> m.UserResponse:
         return self._send("PUT", f"/users/{_part(user)}/role", m.UserResponse, m.UserRoleRequest(role=role))
 
     def disable_user(self, user: str) -> m.UserResponse:
-        return self._send("POST", f"/users/{_part(user)}/disable", m.UserResponse)
+        return self._make(f"/users/{_part(user)}/disable", m.UserResponse)
 
     def enable_user(self, user: str) -> m.UserResponse:
-        return self._send("POST", f"/users/{_part(user)}/enable", m.UserResponse)
+        return self._make(f"/users/{_part(user)}/enable", m.UserResponse)
 
     def remove_user(self, user: str) -> m.UserResponse:
         """The user as it was."""

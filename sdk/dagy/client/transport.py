@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import urllib3
 
 USER_AGENT: Final = f"dagy-sdk/{VERSION} python/{platform.python_version()}"
-RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
+TOO_MANY: Final = 429
+RETRIED_STATUSES: Final = frozenset({TOO_MANY, 502, 503, 504})
 LONGEST_WAIT_S: Final = 30.0
 
 
@@ -75,8 +76,9 @@ class Transport:
 
         It is repeated when nobody answered or the answer was "later", if a repeat changes nothing more: a GET or
         DELETE, a PUT, and whatever has an idempotency key. What is conditional on a version is not, without a key: a
-        repeat would be refused because the first had succeeded. With `is_done_when_absent`, a repeat that finds nothing
-        was not the first to succeed.
+        repeat would be refused because the first had succeeded. Whatever was turned away with 429 and a time to come
+        back is repeated too, because nothing was done then. With `is_done_when_absent`, a repeat that finds nothing was
+        not the first to succeed.
 
         Raises: APIError, with status 0 when nobody answered; InvalidInput when a token would go over an open line.
         """
@@ -89,21 +91,23 @@ class Transport:
         url = f"{self.url}{path}{'?' + urlencode(parameters, doseq=True) if parameters else ''}"
         is_idempotent = method in ("GET", "DELETE", "PUT") and if_version is None and not is_conditional
         is_repeatable = is_idempotent or idempotency_key is not None
-        attempt = 0
+        attempt, may_be_done = 0, False
         while True:
             attempt += 1
-            retry_after_s = None
+            may_repeat, was_turned_away, retry_after_s = is_repeatable, False, None
             try:
                 response = self._pool.request(method, url, body=body, headers=headers, redirect=False)
             except urllib3.exceptions.HTTPError as error:
                 failure = self._unreachable(error)
             else:
-                if response.status < 300 or (response.status == 404 and is_done_when_absent and attempt > 1):
+                if response.status < 300 or (response.status == 404 and is_done_when_absent and may_be_done):
                     return response.data
                 failure = _refused(response)
                 retry_after_s = _retry_after_s(response)
-                is_repeatable = is_repeatable and response.status in RETRIED_STATUSES
-            wait_s = self._retrying.wait_s(attempt, retry_after_s) if is_repeatable else None
+                was_turned_away = response.status == TOO_MANY and retry_after_s is not None
+                may_repeat = was_turned_away or (is_repeatable and response.status in RETRIED_STATUSES)
+            may_be_done = may_be_done or not was_turned_away
+            wait_s = self._retrying.wait_s(attempt, retry_after_s) if may_repeat else None
             if wait_s is None:
                 raise failure
             self._retrying.sleep(wait_s)
