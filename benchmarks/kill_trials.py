@@ -1,9 +1,11 @@
 """Runs killed with `kill -9` by chance, resumed, sometimes killed again: `python benchmarks/kill_trials.py`.
 
+Half of the moments are chosen by time, from the flow's first line to the end of its process; half by the number of
+tasks that have started.
 Looked for in every trial: a run that is shown as running though nobody runs it, a finished task whose result is lost or
 that runs again, a task that started before its parents' results were safe, a wrong result, a run listed twice or not
 at all, a log that lacks a line, a bystander (another run in the same home at the same time) that is harmed.
-Takes about two seconds a trial. Ends with 1 when anything was found.
+Takes about a second a trial. Ends with 1 when anything was found.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from dagy.results import decode
 
 DAGY = [sys.executable, "-c", "from dagy_cli.main import main; main()"]
 MOST_KILLS = 3
+A_TASK_S = 0.002
 TRIALS_PER_HOME = 15  # fewer than the 20 runs that are kept
 FLOW = '''\
 """Notes in a file what starts; says in its body that it begins."""
@@ -186,7 +189,11 @@ class Trial:
                 has_bystander = run_id is None and chance.random() < 0.2
                 bystander = f"{self._label}-bystander"
                 standing = beside.enter_context(self._home.started(bystander)) if has_bystander else None
-                time.sleep(chance.uniform(0, takes_s))
+                if chance.random() < 0.5:
+                    time.sleep(chance.uniform(0, takes_s))
+                else:
+                    self._until_started(chance.randint(1, len(TASKS)), process)
+                    time.sleep(chance.uniform(0, A_TASK_S))
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 run_id = self._home.run_of(self._label)
@@ -207,6 +214,12 @@ class Trial:
             if is_over:
                 break
         self._finish(run_id)
+
+    def _until_started(self, more: int, process: subprocess.Popen[str]) -> None:
+        """Or until the process has ended."""
+        enough = self._home.noted(self._label).total() + more
+        while process.poll() is None and self._home.noted(self._label).total() < enough:
+            time.sleep(A_TASK_S / 10)
 
     def _look(self, run_id: str) -> tuple[set[str], bool]:
         """What the next command sees, and whether that is what the journal says: the finished tasks, and whether the
