@@ -96,6 +96,7 @@ class Task(Generic[P, R]):
 
     @property
     def spec(self) -> TaskSpec:
+        """The settings as a plan has them."""
         delay = self.retry_delay_seconds
         return TaskSpec(
             name=self.name,

@@ -66,12 +66,15 @@ class State:
 
 
 def running(message: str | None = None) -> State:
+    """What `on_running` hooks get, and with the reason, `on_retry` hooks."""
     return State(Status.RUNNING.value, message)
 
 
 def completed(message: str | None = None) -> State:
+    """What `on_completion` hooks get; its type is SUCCEEDED."""
     return State(Status.SUCCEEDED.value, message)
 
 
 def failed(message: str | None = None) -> State:
+    """What `on_failure` hooks get, with the error's message."""
     return State(Status.FAILED.value, message)

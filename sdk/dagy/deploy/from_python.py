@@ -84,7 +84,9 @@ def deploy_artifact(
     artifact: LocalArtifact, client: DagyClient, *, bucket: str | None = None, deployment: str | None = None
 ) -> DeployResult:
     """Upload a built artifact to the bucket of the active profile and register it through `client`, as the deployment
-    that has the flow's name unless another is given.
+    that has the flow's name unless another is given. Code that is deployed already is not uploaded again (`skipped`).
+
+    Raises: InvalidFlow, InvalidInput before anything is uploaded; APIError. A repeat is always safe.
     """
     candidate = from_artifact(artifact)
     options = DeployOptions(deployment=deployment)

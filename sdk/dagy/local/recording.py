@@ -48,7 +48,9 @@ _NONE_EARLIER: Final[Mapping[str, StoredResult]] = {}
 
 @dataclass(frozen=True, slots=True)
 class LocalRunContext:
-    """A local run that has ended. `result` is the flow's value, None when it failed."""
+    """A local run that has ended. `result` is the flow's value, None when it failed. `run` and `task_runs` (in the
+    flow's order) are its records: statuses, times (seconds since 1970), attempts, parameters, errors.
+    """
 
     run: LocalRun
     task_runs: tuple[LocalTaskRun, ...]
@@ -61,10 +63,12 @@ class LocalRunContext:
 
     @property
     def status(self) -> Status:
+        """SUCCEEDED or FAILED: of a cancelled run there is no answer."""
         return self.run.status
 
     @property
     def log_path(self) -> Path:
+        """The run's log, with the lines of all its tasks."""
         return self._paths.run_log(self.run.id)
 
     def result_of(self, task_run_id: str) -> Any:
