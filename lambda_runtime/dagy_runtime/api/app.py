@@ -12,6 +12,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
@@ -19,8 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from dagy.core.platforms import Platform
 from dagy.core.sizes import Size
+from dagy.origin import origin_of
 from dagy_runtime.api.answers import Answer
 from dagy_runtime.api.callers import Entrance, Gate
+from dagy_runtime.api.cors import AppOnly
 from dagy_runtime.api.errors import BodyTooLarge, NoSuchRoute
 from dagy_runtime.api.handling import Arrived, Service
 from dagy_runtime.api.pages_html import Page
@@ -69,7 +72,9 @@ def create_app(
     async def no_route(request: Request, error: Exception) -> Response:
         return _response(service.refused(NoSuchRoute(f"No such route: {request.url.path[:200]}")), request.method)
 
-    app = Starlette(routes=paths, exception_handlers={404: no_route})
+    origin = origin_of(entrance.app_url) if entrance is not None else None
+    layers = [Middleware(AppOnly, origin=origin)] if origin else []
+    app = Starlette(routes=paths, exception_handlers={404: no_route}, middleware=layers)
     app.router.redirect_slashes = False  # a redirect would be built from the Host header, which is the caller's
     return app
 
