@@ -10,16 +10,21 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dagy.core.timestamps import to_iso
-from dagy_runtime.api.context import Context
+from dagy_runtime.api.context import Already, Context
 from dagy_runtime.people import AuditEntry
 
 _VERBS: Final = {"POST": "create", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
-_NAMES: Final = ("run_id", "id", "slug", "name")
+_NAMES: Final = ("run_id", "draft_id", "id", "slug", "name")
 _MAX: Final = 512
 
 
 def is_audited(method: str) -> bool:
     return method in _VERBS
+
+
+def has_changed(result: Any) -> bool:
+    """False for what an earlier request had done, and for what was only looked at."""
+    return not isinstance(result, Already) and not getattr(result, "dry_run", False)
 
 
 def action_of(method: str, path: str) -> str:

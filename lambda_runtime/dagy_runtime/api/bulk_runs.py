@@ -9,11 +9,12 @@ from dagy.core.errors import InvalidInput
 from dagy.core.states import RUN_TRANSITIONS
 from dagy.parameters import check_values
 from dagy_runtime.api.checks import checked_tags
-from dagy_runtime.api.context import Context
+from dagy_runtime.api.context import Already, Context
 from dagy_runtime.api.queries import RunQuery
 from dagy_runtime.api.runs import run_filter, submission
 from dagy_runtime.engine.cancel import cancel_run
 from dagy_runtime.engine.submit import submit_run
+from dagy_runtime.ports import Existed
 from dagy_runtime.values import Trigger
 
 MAX_BULK_RUNS: Final = 100
@@ -21,7 +22,7 @@ MAX_BULK_RUNS: Final = 100
 _OPEN: Final = tuple(status.value for status in RUN_TRANSITIONS if not status.is_final)
 
 
-def start_runs(ctx: Context, body: m.RunBulkRequest) -> m.RunBulkResponse:
+def start_runs(ctx: Context, body: m.RunBulkRequest) -> m.RunBulkResponse | Already:
     """Each run has an idempotency key of its own, made of the request's and its place in the list."""
     if not 1 <= len(body.items) <= MAX_BULK_RUNS:
         raise InvalidInput(f"{len(body.items)} runs are not 1–{MAX_BULK_RUNS}", "Send several requests.")
@@ -44,7 +45,7 @@ def start_runs(ctx: Context, body: m.RunBulkRequest) -> m.RunBulkResponse:
         except InvalidInput as error:
             raise InvalidInput(f"Item {number}: {error}", error.hint) from None
     key = ctx.idempotency_key
-    run_ids = [
+    submitted = [
         submit_run(
             ctx.ports,
             flow=what.flow,
@@ -57,10 +58,11 @@ def start_runs(ctx: Context, body: m.RunBulkRequest) -> m.RunBulkResponse:
             fail_fast=body.fail_fast,
             max_workers=body.max_workers,
             tags=tags,
-        ).run.id
+        )
         for number, (parameters, tags) in enumerate(ready)
     ]
-    return m.RunBulkResponse(run_ids=run_ids, total=len(run_ids))
+    answer = m.RunBulkResponse(run_ids=[one.run.id for one in submitted], total=len(submitted))
+    return Already(answer) if all(isinstance(one, Existed) for one in submitted) else answer
 
 
 def cancel_runs(ctx: Context, body: m.RunCancelRequest) -> m.RunCancelResponse:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from dagy.core.errors import DagyError, Forbidden, InvalidInput
 from dagy.core.offer import Offer
 from dagy_runtime.api.answers import Answer
-from dagy_runtime.api.auditing import entry_of, is_audited
+from dagy_runtime.api.auditing import entry_of, has_changed, is_audited
 from dagy_runtime.api.callers import Gate
 from dagy_runtime.api.context import NOBODY, Already, Caller, Context
 from dagy_runtime.api.errors import MethodNotAllowed, told
@@ -108,7 +108,7 @@ class Service:
     def _done(self, route: Route, context: Context, arrived: Arrived) -> Any:
         """What the handler made of it, which is in the audit log then."""
         result = _called(route, context, arrived)
-        if is_audited(route.method) and not isinstance(result, Already):
+        if is_audited(route.method) and has_changed(result):
             self._audit(entry_of(route.method, route.path, arrived.path, result, context))
         return result
 
