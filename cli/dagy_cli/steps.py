@@ -10,7 +10,7 @@ import click
 from dagy_cli.output import Output
 
 # What is told but takes no time of its own.
-MARKS = {"Changed": ("~", "yellow"), "Schedule": ("·", None)}
+MARKS = {"Changed": ("~", "yellow"), "Schedule": ("·", None), "Uncompiled": ("!", "yellow")}
 
 
 class Steps:

@@ -99,6 +99,7 @@ class Package(Struct, frozen=True):
     file_count: int
     created_at: str
     created_by: str
+    bytecode: str | None = None  # the tag of the Python that its modules are compiled for, if they are
 
 
 class PackageRef(Struct, frozen=True):

@@ -11,6 +11,7 @@ import pytest
 from dagy.core.names import package_key
 from dagy.core.platforms import Platform
 from dagy.packages.building import write_package
+from dagy.packages.bytecode import Bytecode
 from dagy.packages.contents import PackageContents
 
 ARM = Platform("lambda", "arm64", "3.13")
@@ -22,9 +23,14 @@ def bring(deployed: Any, tmp_path: Path) -> Bring:
     """Upload a package of these files and register it; its slug."""
 
     def bring(
-        files: Mapping[str, str], *, platform: Platform = ARM, name: str = "numbers", **distributions: str
+        files: Mapping[str, str],
+        *,
+        platform: Platform = ARM,
+        name: str = "numbers",
+        bytecode: Mapping[str, str] | None = None,
+        **distributions: str,
     ) -> str:
-        contents, data = packed(tmp_path, files, platform, distributions or {"numbers": "1.0"})
+        contents, data = packed(tmp_path, files, platform, distributions, bytecode)
         reply = register(deployed, contents, data, name=name)
         assert reply.status == 201, reply.body
         return contents.slug
@@ -33,14 +39,22 @@ def bring(deployed: Any, tmp_path: Path) -> Bring:
 
 
 def packed(
-    folder: Path, files: Mapping[str, str], platform: Platform = ARM, distributions: Mapping[str, str] | None = None
+    folder: Path,
+    files: Mapping[str, str],
+    platform: Platform = ARM,
+    distributions: Mapping[str, str] | None = None,
+    bytecode: Mapping[str, str] | None = None,
 ) -> tuple[PackageContents, bytes]:
-    sources = {}
-    for number, (name, text) in enumerate(files.items()):
-        sources[name] = folder / str(number)
-        sources[name].write_text(text)
-    contents = write_package(folder / "package.zip", sources, platform, distributions or {"numbers": "1.0"})
-    return contents, (folder / "package.zip").read_bytes()
+    def written(texts: Mapping[str, str]) -> dict[str, Path]:
+        paths = {name: folder / f"{number}{Path(name).suffix}" for number, name in enumerate(texts)}
+        for name, path in paths.items():
+            path.write_text(texts[name])
+        return paths
+
+    made = Bytecode("cpython-313", written(bytecode)) if bytecode else None
+    path = folder / "package.zip"
+    contents = write_package(path, written(files), platform, distributions or {"numbers": "1.0"}, made)
+    return contents, path.read_bytes()
 
 
 def register(stage: Any, contents: PackageContents, data: bytes, *, name: str = "numbers", **changes: str) -> Any:
@@ -168,6 +182,16 @@ def test_one_file_with_two_contents_is_refused_and_with_one_is_fine(deployed: An
     refused = attach(deployed, one, two, three)
     assert refused.status == 422 and "both hold space/a.py" in refused.error["message"]
     assert deployed.client().get("/v1/deployments/daily").json()["packages"] == [one, two]
+
+
+def test_one_module_compiled_by_two_patch_levels_of_python_is_fine(deployed: Any, bring: Bring) -> None:
+    one, two = (
+        bring({"space/a.py": "1", f"{word}.py": ""}, bytecode={"space/__pycache__/a.cpython-313.pyc": word})
+        for word in ("one", "two")
+    )
+    assert attach(deployed, one, two).status == 200
+    shown = deployed.client("viewer").get(f"/v1/packages/{one}").json()
+    assert (shown["bytecode"], shown["modules"], shown["file_count"]) == ("cpython-313", ["one", "space"], 3)
 
 
 def test_what_does_not_fit_the_size_is_refused_also_when_the_size_changes(

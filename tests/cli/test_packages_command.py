@@ -10,76 +10,57 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wheel_index import WheelIndex
 
 from dagy.core.names import package_key
 from dagy.packages.contents import DOCUMENT_NAME
 from dagy_cli.several import spread
 
-Wheel = Callable[..., Path]
 PYTHON = "cp313"
 
 
 @pytest.fixture
-def wheel(tmp_path: Path) -> Wheel:
-    """Write a wheel of one module into a folder that stands for a package index."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-
-    def write(name: str, version: str = "1.0", tag: str = "py3-none-any", *, needs: str = "", **files: str) -> Path:
-        path = folder / f"{name}-{version}-{tag}.whl"
-        info = f"{name}-{version}.dist-info"
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        members = {
-            f"{name}/__init__.py": f"version = {version!r}\n",
-            **{file.replace("__", "/"): text for file, text in files.items()},
-            f"{info}/METADATA": metadata + (f"Requires-Dist: {needs}\n" if needs else ""),
-            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
-        }
-        members[f"{info}/RECORD"] = "".join(f"{member},,\n" for member in [*members, f"{info}/RECORD"])
-        with zipfile.ZipFile(path, "w") as archive:
-            for member, text in members.items():
-                archive.writestr(member, text)
-        return path
-
-    return write
+def wheel(tmp_path: Path) -> WheelIndex:
+    return WheelIndex(tmp_path / "index")
 
 
 @pytest.fixture
-def requirements(home: Path, tmp_path: Path) -> Callable[..., str]:
+def requirements(home: Path, wheel: WheelIndex) -> Callable[..., str]:
     def write(*lines: str, name: str = "requirements.txt") -> str:
-        path = Path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(["--no-index", f"--find-links {tmp_path / 'index'}", *lines, ""]))
-        return name
+        return f"{wheel.requirements(Path(name), *lines)}"
 
     return write
 
 
 @pytest.fixture
-def slug(dagy: Any, stage: Any, wheel: Wheel, requirements: Any) -> str:
+def slug(dagy: Any, stage: Any, wheel: WheelIndex, requirements: Any) -> str:
     """Of a registered package that holds `numbers_x` 1.0."""
     wheel("numbers_x")
     return str(dagy("packages", "create", requirements("numbers_x"), "--json").json["slug"])
 
 
 def names_in(stage: Any, slug: str) -> list[str]:
+    """Without bytecode: whether there is any depends on the Pythons of this machine."""
     import io
 
     with zipfile.ZipFile(io.BytesIO(stage.ports.blobs.get(package_key(slug)))) as archive:
-        return archive.namelist()
+        return [name for name in archive.namelist() if "__pycache__" not in name]
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_a_package_is_built_for_the_stages_platform_uploaded_and_registered(
-    dagy: Any, stage: Any, wheel: Wheel, requirements: Any, installer: str, monkeypatch: pytest.MonkeyPatch
+    dagy: Any, stage: Any, wheel: WheelIndex, requirements: Any, installer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if installer == "pip":
         hide_uv(monkeypatch)
-    wheel("numbers_x", needs="words_x", numbers_x__tests__test_a=".py", tests__a="")
+    wheel("numbers_x", needs="words_x", files={"numbers_x/tests/test_a.py": "", "tests/a.py": ""})
     wheel("words_x", "2.0", f"{PYTHON}-{PYTHON}-manylinux_2_28_aarch64")
-    wheel("words_x", "2.0", f"{PYTHON}-{PYTHON}-manylinux_2_28_x86_64", words_x__other="")
+    wheel("words_x", "2.0", f"{PYTHON}-{PYTHON}-manylinux_2_28_x86_64", files={"words_x/other.py": ""})
     wheel("words_x", "1.0")
     made = dagy("packages", "create", requirements("numbers_x"), "--json")
+    if installer == "pip":
+        assert made.json["bytecode"] is None
+        assert "Uncompiled" in made.stderr and "no Python 3.13 here (uv python install 3.13)" in made.stderr
     assert made.json["distributions"] == {"numbers-x": "1.0", "words-x": "2.0"} or made.json["distributions"] == {
         "numbers_x": "1.0",
         "words_x": "2.0",
@@ -128,7 +109,7 @@ def test_an_upload_whose_registration_was_lost_is_found_by_the_next_try(
     assert stage.uploads == 1
 
 
-def test_other_contents_give_another_slug(dagy: Any, slug: str, wheel: Wheel, requirements: Any) -> None:
+def test_other_contents_give_another_slug(dagy: Any, slug: str, wheel: WheelIndex, requirements: Any) -> None:
     wheel("numbers_x", "1.1")
     assert dagy("packages", "create", requirements("numbers_x"), "--json").json["slug"] != slug
     assert dagy("packages", "create", requirements("numbers_x==1.0"), "--json").json["slug"] == slug
@@ -136,7 +117,7 @@ def test_other_contents_give_another_slug(dagy: Any, slug: str, wheel: Wheel, re
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_a_requirement_without_a_wheel_is_named_with_what_to_do(
-    dagy: Any, stage: Any, wheel: Wheel, requirements: Any, installer: str, monkeypatch: pytest.MonkeyPatch
+    dagy: Any, stage: Any, wheel: WheelIndex, requirements: Any, installer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if installer == "pip":
         hide_uv(monkeypatch)
@@ -157,7 +138,7 @@ def test_a_requirement_without_a_wheel_is_named_with_what_to_do(
     ],
 )
 def test_what_cannot_become_a_package_is_refused(
-    dagy: Any, stage: Any, wheel: Wheel, requirements: Any, lines: list[str], code: int, words: str
+    dagy: Any, stage: Any, wheel: WheelIndex, requirements: Any, lines: list[str], code: int, words: str
 ) -> None:
     wheel("dagy")
     said = dagy("packages", "create", requirements(*lines), expect=code)
@@ -169,19 +150,23 @@ def test_without_the_file_it_says_so(dagy: Any, stage: Any) -> None:
     assert "no name" in dagy("packages", "create", "nowhere.txt", "--name", "no name", expect=2).stderr
 
 
-def test_a_dry_run_builds_and_writes_nothing(dagy: Any, stage: Any, wheel: Wheel, requirements: Any) -> None:
+def test_a_dry_run_builds_and_writes_nothing(dagy: Any, stage: Any, wheel: WheelIndex, requirements: Any) -> None:
     wheel("numbers_x")
     said = dagy("packages", "create", requirements("numbers_x"), "--dry-run", "--json")
     assert said.json["dry_run"] and len(said.json["slug"]) == 8
     assert stage.uploads == 0 and dagy("packages", "list", "--json").json == []
 
 
-def test_what_tasks_get_from_the_runtime_anyhow_is_told(dagy: Any, stage: Any, wheel: Wheel, requirements: Any) -> None:
+def test_what_tasks_get_from_the_runtime_anyhow_is_told(
+    dagy: Any, stage: Any, wheel: WheelIndex, requirements: Any
+) -> None:
     wheel("msgspec", "9.9")
     assert "holds msgspec" in dagy("packages", "create", requirements("msgspec")).stderr
 
 
-def test_a_tests_folder_that_code_imports_from_is_kept(dagy: Any, stage: Any, wheel: Wheel, requirements: Any) -> None:
+def test_a_tests_folder_that_code_imports_from_is_kept(
+    dagy: Any, stage: Any, wheel: WheelIndex, requirements: Any
+) -> None:
     path = wheel("numbers_x")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("numbers_x/deep/tests/_needed.py", "")
@@ -226,7 +211,7 @@ def test_one_flag_takes_several_slugs_wherever_it_stands(words: str, flags: list
 
 
 def test_packages_are_attached_in_order_stay_and_are_replaced(
-    dagy: Any, stage: Any, slug: str, wheel: Wheel, requirements: Any, project: Any
+    dagy: Any, stage: Any, slug: str, wheel: WheelIndex, requirements: Any, project: Any
 ) -> None:
     wheel("words_x")
     other = dagy("packages", "create", requirements("words_x"), "--json").json["slug"]
@@ -249,7 +234,7 @@ def test_an_unknown_package_stops_a_deploy_before_anything_is_uploaded(dagy: Any
 
 
 def test_a_clash_stops_a_deploy_before_anything_is_uploaded(
-    dagy: Any, stage: Any, slug: str, wheel: Wheel, requirements: Any, project: Any
+    dagy: Any, stage: Any, slug: str, wheel: WheelIndex, requirements: Any, project: Any
 ) -> None:
     wheel("numbers_x", "2.0")
     other = dagy("packages", "create", requirements("numbers_x"), "--json").json["slug"]
@@ -275,7 +260,7 @@ def etl():
 
 
 def test_a_deploy_names_the_imports_that_neither_runtime_nor_packages_have(
-    dagy: Any, stage: Any, wheel: Wheel, requirements: Any, project: Any
+    dagy: Any, stage: Any, wheel: WheelIndex, requirements: Any, project: Any
 ) -> None:
     flow = project(IMPORTS)
     said = dagy("deploy", flow, "--dry-run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def test_a_pandas_flow_runs_with_its_package_which_is_fetched_once(dagy: Any, mo
     created = dagy("packages", "create", "examples/sales/requirements.txt", "--json").json
     slug = created["slug"]
     assert {"numpy", "pandas"} <= set(created["distributions"])
+    assert created["bytecode"] == sys.implementation.cache_tag  # the local cloud is of this very Python
     target = ("deploy", "examples/sales/flow.py:weekly_sales", "--execution-mode", "micro")
     assert "pandas" in dagy(*target).stderr
     assert "pandas" not in dagy(*target, "--dep-packages", slug).stderr.partition("Checked")[2].partition("Changed")[0]

@@ -133,6 +133,7 @@ def _facts(created: Created) -> dict[str, Any]:
         "size_bytes": created.size_bytes,
         "unpacked_bytes": created.contents.unpacked_bytes,
         "file_count": len(created.contents.files),
+        "bytecode": created.contents.bytecode,
         "uploaded": created.is_uploaded,
     }
 

@@ -37,9 +37,10 @@ def _registered(package: Package) -> Registered:
 
 
 def _check_files(packages: Sequence[tuple[Package, PackageContents]]) -> None:
+    """Bytecode aside: the same module compiled by two patch levels of Python differs, and either will do."""
     seen: dict[str, tuple[Package, str]] = {}
     for package, contents in packages:
-        for entry in contents.files:
+        for entry in contents.sources.files:
             other, sha256 = seen.setdefault(entry.path, (package, entry.sha256))
             if sha256 != entry.sha256:
                 raise InvalidInput(

@@ -55,6 +55,7 @@ def register_package(ctx: Context, body: m.PackageRegisterRequest) -> m.PackageR
             file_count=len(contents.files),
             created_at=to_iso(ctx.ports.clock.now()),
             created_by=ctx.caller.id,
+            bytecode=contents.bytecode,
         )
     )
     shown = views.package_view(stored, artifact_exists=True)

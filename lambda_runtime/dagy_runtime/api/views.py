@@ -203,6 +203,7 @@ def package_view(package: Package, *, artifact_exists: bool | None = None) -> m.
         created_at=package.created_at,
         created_by=package.created_by,
         artifact_exists=artifact_exists,
+        bytecode=package.bytecode,
     )
 
 

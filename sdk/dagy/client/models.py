@@ -459,6 +459,7 @@ class PackageResponse(Response):
     created_at: str
     created_by: str
     artifact_exists: Optional[bool] = None  # false: create it again; null: not known
+    bytecode: Optional[str] = None  # what its modules are compiled for, such as cpython-313; null: not compiled
 
 
 class PackageListResponse(Response):

@@ -20,6 +20,7 @@ from dagy.artifact.packing import MAX_RATIO, RATIO_MATTERS_ABOVE_BYTES, folded
 from dagy.core.errors import InvalidInput, NotFound, Unavailable
 from dagy.core.offer import MAX_PACKAGE_BYTES, MAX_PACKAGES_UNPACKED_BYTES
 from dagy.core.platforms import LAMBDA, Platform
+from dagy.packages.bytecode import Bytecode, compile_modules
 from dagy.packages.choosing import chosen_files
 from dagy.packages.contents import DOCUMENT_NAME, PackageContents, describe, sorted_by_name, to_document
 from dagy.packages.installing import Refusal, install
@@ -71,7 +72,9 @@ def built_package(
         if not distributions:
             raise InvalidInput(f"{requirements} asks for nothing", "List a distribution a line, such as pandas>=2.2.")
         report("Installed", f"{describe(distributions)}")
-        contents = write_package(path, dict(chosen_files(wheels)), platform, distributions)
+        files = dict(chosen_files(wheels))
+        bytecode = _bytecode(wheels, files, platform, Path(scratch, "bytecode"), report)
+        contents = write_package(path, files, platform, distributions, bytecode)
         size_bytes = path.stat().st_size
         if size_bytes > MAX_PACKAGE_BYTES:
             raise InvalidInput(
@@ -85,14 +88,19 @@ def built_package(
 
 
 def write_package(
-    path: Path, files: Mapping[str, Path], platform: Platform, distributions: Mapping[str, str]
+    path: Path,
+    files: Mapping[str, Path],
+    platform: Platform,
+    distributions: Mapping[str, str],
+    bytecode: Bytecode | None = None,
 ) -> PackageContents:
-    """Write the zip of `files` (path in it → source): sorted, without times or owners, the document last, so that the
-    end of the zip tells of it all.
+    """Write the zip of `files` (path in it → source) and their bytecode: sorted, without times or owners, the document
+    last, so that the end of the zip tells of it all.
 
     Raises: InvalidInput when it unpacks to too much, or two names differ only by case.
     """
-    unpacked_bytes = sum(file.stat().st_size for file in files.values())
+    files = {**files, **(bytecode.files if bytecode else {})}
+    unpacked_bytes = _size_bytes(files)
     if unpacked_bytes > MAX_PACKAGES_UNPACKED_BYTES:
         raise InvalidInput(
             f"The package would unpack to {unpacked_bytes:,} bytes",
@@ -112,9 +120,33 @@ def write_package(
                 programs.append(name)
             entries.append(FileEntry(name, len(data), hashlib.sha256(data).hexdigest()))
             _add(archive, name, data, mode=0o755 if is_program else 0o644)
-        contents = PackageContents(platform, distributions, tuple(entries), tuple(programs))
+        tag = bytecode.tag if bytecode else None
+        contents = PackageContents(platform, distributions, tuple(entries), tuple(programs), tag)
         _add(archive, DOCUMENT_NAME, to_document(contents), mode=0o644)
     return contents
+
+
+def _bytecode(
+    wheels: Path, files: Mapping[str, Path], platform: Platform, into: Path, report: Callable[[str, str], object]
+) -> Bytecode | None:
+    """None, and it is said why, where it cannot be made or would be what makes the package too large."""
+    version = platform.python_version
+    made = compile_modules(wheels, files, python_version=version, into=into)
+    if made is None:
+        report(
+            "Uncompiled", f"each run compiles what it imports: no Python {version} here (uv python install {version})"
+        )
+        return None
+    with_it = _size_bytes(files) + (size_bytes := _size_bytes(made.files))
+    if with_it > MAX_PACKAGES_UNPACKED_BYTES >= with_it - size_bytes:
+        report("Uncompiled", f"each run compiles what it imports: {size_bytes / 1e6:.0f} MB of it are too much")
+        return None
+    report("Compiled", f"{len(made.files)} modules with Python {version}")
+    return made
+
+
+def _size_bytes(files: Mapping[str, Path]) -> int:
+    return sum(path.stat().st_size for path in files.values())
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes, *, mode: int) -> None:

@@ -1,6 +1,7 @@
 """What a dependency package says about itself, `dagy-package.json`: the platform, the distributions, every file.
 
-Its text is canonical, so its hash stands for the contents, whatever zlib made of them.
+Its text is canonical, so its hash stands for the contents, whatever zlib made of them. The hash that makes the slug
+leaves out bytecode, which follows from the sources, but differs with the patch level of the Python that made it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -28,22 +29,28 @@ _CODE: Final = (".py", ".so")
 @dataclass(frozen=True, slots=True)
 class PackageContents:
     """`distributions` are versions by name; `files` all but the document itself; `executables` those of them that are
-    programs.
+    programs. `bytecode` is the tag of the Python that compiled the modules, such as `cpython-313`, if one did.
     """
 
     platform: Platform
     distributions: Mapping[str, str]
     files: tuple[FileEntry, ...]
     executables: tuple[str, ...] = ()
+    bytecode: str | None = None
 
     @property
     def unpacked_bytes(self) -> int:
         return sum(entry.size for entry in self.files)
 
     @property
+    def sources(self) -> PackageContents:
+        """The same without the files that are bytecode. What it says of having it stays."""
+        return replace(self, files=tuple(entry for entry in self.files if not self._is_bytecode(entry.path)))
+
+    @property
     def sha256(self) -> str:
-        """Of the contents, hex."""
-        return hashlib.sha256(to_document(self)).hexdigest()
+        """Of the contents, hex: the same for the same wheels, whichever Python of a version compiled them."""
+        return hashlib.sha256(to_document(self.sources)).hexdigest()
 
     @property
     def slug(self) -> str:
@@ -54,6 +61,10 @@ class PackageContents:
         """The names that can be imported from it, without what is below them."""
         return tuple(sorted({top for entry in self.files if (top := _module(entry.path))}))
 
+    def _is_bytecode(self, path: str) -> bool:
+        found = PurePosixPath(path)
+        return self.bytecode is not None and found.parent.name == "__pycache__" and found.name.endswith(".pyc")
+
 
 def to_document(contents: PackageContents) -> bytes:
     document = {
@@ -62,6 +73,7 @@ def to_document(contents: PackageContents) -> bytes:
         "distributions": dict(contents.distributions),
         "executables": sorted(contents.executables),
         "files": [[entry.path, entry.size, entry.sha256] for entry in sorted(contents.files, key=_path)],
+        **({"bytecode": contents.bytecode} if contents.bytecode is not None else {}),
     }
     return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -85,7 +97,10 @@ def _parsed(document: Any) -> PackageContents:
     executables = tuple(document["executables"])
     if not {entry.path for entry in files}.issuperset(executables):
         raise ValueError("a program is not among the files")
-    return PackageContents(platform, _texts(document["distributions"]), files, executables)
+    bytecode = document.get("bytecode")
+    if bytecode is not None and not isinstance(bytecode, str):
+        raise TypeError("the tag of the bytecode is no text")
+    return PackageContents(platform, _texts(document["distributions"]), files, executables, bytecode)
 
 
 def _texts(values: Any) -> dict[str, str]:

@@ -61,6 +61,7 @@ class DynamoPackages:
             "file_count": package.file_count,
             "created_at": package.created_at,
             "created_by": package.created_by,
+            "bytecode": package.bytecode,
             **schema.package_index(package.slug, package.created_at),
         }
 
@@ -78,4 +79,5 @@ class DynamoPackages:
             file_count=item["file_count"],
             created_at=item["created_at"],
             created_by=item["created_by"],
+            bytecode=item.get("bytecode"),
         )
