@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import dropwhile, islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from dagy_cli.watching import Patience, follow_log
 
 if TYPE_CHECKING:
     from dagy.client.http import DagyClient
-    from dagy.client.models import LogLine, RunResponse
+    from dagy.client.models import LogLine
 
 Row = Mapping[str, Any]
 SHORTEST_PREFIX = 8
@@ -46,6 +46,11 @@ class Result:
     size_bytes: int
     json: bytes | None
     data: Callable[[], bytes]
+
+
+def bounds(after: float | None, before: float | None) -> tuple[str | None, str | None]:
+    """From `after` on, as the API is asked for it: to the API, neither bound is included."""
+    return to_iso(after - 0.001) if after is not None else None, to_iso(before) if before is not None else None
 
 
 class Runs(Protocol):
@@ -86,16 +91,11 @@ class RemoteRuns:
         self.client = client
 
     def list(self, wanted: Wanted) -> Iterator[Row]:
-        page = min(wanted.most or 100, 100)
-        found: Iterator[RunResponse] = self.client.iter_runs(
-            page=page, status=wanted.statuses, flow_name=wanted.flow, deployment=wanted.deployment
-        )
-        if wanted.before is not None:
-            before = to_iso(wanted.before)
-            found = dropwhile(lambda run: run.created_at >= before, found)
-        if wanted.after is not None:
-            after = to_iso(wanted.after)
-            found = takewhile(lambda run: run.created_at >= after, found)
+        after, before = bounds(wanted.after, wanted.before)
+        found = self.client.iter_runs(
+            page=min(wanted.most or 100, 100), status=wanted.statuses, flow_name=wanted.flow,
+            deployment=wanted.deployment, after=after, before=before,
+        )  # fmt: skip
         return (row(run) for run in islice(found, wanted.most))
 
     def find(self, run_id: str) -> str | None:

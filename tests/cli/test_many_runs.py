@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,8 @@ def start(dagy: Any) -> str:
     return run_id
 
 
-def runs_of(stage: Any) -> list[Any]:
-    return sorted(stage.ports.runs.list_runs(limit=100).items, key=lambda run: dict(run.parameters)["n"])
+def runs_of(stage: Any, *, limit: int = 100) -> list[Any]:
+    return sorted(stage.ports.runs.list_runs(limit=limit).items, key=lambda run: dict(run.parameters)["n"])
 
 
 # --- bulk ---------------------------------------------------------------------------------------------------
@@ -59,7 +60,8 @@ def test_inputs_can_come_from_standard_input(dagy: Any, deployed: Any, monkeypat
 
     (run,) = dagy("runs", "bulk", "etl", "--from-file", "-", "--json").json
 
-    assert run["parameters"] == {"source": "here", "n": 7}
+    assert run["parameters"] == {"n": 7}
+    assert dict(deployed.ports.runs.get_run(run["run_id"]).parameters) == {"source": "here", "n": 7}
 
 
 @pytest.mark.parametrize(
@@ -84,18 +86,31 @@ def test_an_input_that_cannot_be_read_starts_nothing(
     assert runs_of(deployed) == []
 
 
-def test_what_fails_on_the_way_names_the_input_and_what_was_started_and_a_repeat_starts_the_rest(
-    dagy: Any, deployed: Any
-) -> None:
+def test_an_input_that_the_flow_refuses_is_named_and_starts_none_of_its_hundred(dagy: Any, deployed: Any) -> None:
     inputs = ['{"n": 1}', '{"n": "x"}', '{"n": 3}']
 
-    said = dagy("runs", "bulk", "etl", *inputs, "--idempotency-key", "k", "--json", expect=2)
+    said = dagy("runs", "bulk", "etl", *inputs, "--json", expect=2)
 
-    assert [run["parameters"]["n"] for run in said.json] == [1]
+    assert said.json == []
     assert "It was input 2." in said.error["hint"]
-    again = dagy("runs", "bulk", "etl", inputs[0], '{"n": 2}', inputs[2], "--idempotency-key", "k", "--json").json
-    assert [run["parameters"]["n"] for run in again] == [1, 2, 3]
-    assert [dict(run.parameters)["n"] for run in runs_of(deployed)] == [1, 2, 3]
+    assert runs_of(deployed) == []
+
+
+def test_runs_are_started_by_the_hundred_and_a_repeat_with_the_same_key_starts_the_rest(
+    dagy: Any, deployed: Any
+) -> None:
+    good, bad = [json.dumps({"n": n}) for n in range(1, 103)], '{"n": "x"}'
+    many = ["runs", "bulk", "etl", "--idempotency-key", "k", "--json"]
+
+    said = dagy(*many, *good[:101], bad, expect=2)
+
+    assert [run["parameters"]["n"] for run in said.json] == list(range(1, 101))
+    assert "It was input 102." in said.error["hint"]
+    assert [line for line in deployed.asked if line.startswith("POST")][-2:] == ["POST /v1/runs/bulk"] * 2
+    again = dagy(*many, *good).json
+    assert [run["run_id"] for run in again[:100]] == [run["run_id"] for run in said.json]
+    assert len({run["run_id"] for run in again}) == 102
+    assert [dict(run.parameters)["n"] for run in runs_of(deployed, limit=1000)] == list(range(1, 103))
 
 
 def test_a_dry_run_of_many_starts_none(dagy: Any, deployed: Any) -> None:
@@ -122,6 +137,18 @@ def test_all_runs_of_a_deployment_that_have_not_ended_are_cancelled(dagy: Any, d
     assert said.stdout.splitlines()[0] == "Cancelled 2 runs"
     assert [deployed.ports.runs.get_run(id).status.value for id in ids] == ["SUCCEEDED", "CANCELLED", "CANCELLED"]
     assert dagy("runs", "cancel-all", "--flow", "etl", "--json").json == []
+
+
+def test_runs_are_cancelled_by_the_hundred(dagy: Any, deployed: Any) -> None:
+    dagy("runs", "bulk", "etl", *(json.dumps({"n": n}) for n in range(102)))
+    deployed.asked.clear()
+
+    gone = dagy("runs", "cancel-all", "--deployment", "etl", "--yes", "--json").json
+
+    assert {run.status.value for run in runs_of(deployed, limit=1000)} == {"CANCELLED"}
+    assert len({run["run_id"] for run in gone}) == 102
+    assert gone[0].keys() == {"run_id", "flow_name", "flow_version", "deployment", "created_at", "cancelled"}
+    assert [line for line in deployed.asked if line.startswith("POST")] == ["POST /v1/runs/cancel"] * 2
 
 
 @pytest.mark.parametrize(
@@ -280,6 +307,19 @@ def test_runs_are_listed_by_when_they_began(dagy: Any, deployed: Any, project: W
         ]
         assert counts == [1, 0, 0, 1], place
     assert len(dagy("runs", "list", "--json", "--status", "FAILED", "--status", "SUCCEEDED").json) == 1
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        pytest.param(["--limit", "0"], "0 is not in the range", id="none at all"),
+        pytest.param(["--status", "DONE"], "'DONE' is not one of", id="a status there is not"),
+        pytest.param(["--after", "yesterday"], "'yesterday' is no time.", id="a time that is none"),
+        pytest.param(["--before", "24 h"], "Write 2026-03-04, 2026-03-04T12:00:00Z, or 24h", id="a time with a space"),
+    ],
+)
+def test_a_filter_that_cannot_be_meant_is_refused(dagy: Any, words: list[str], message: str) -> None:
+    assert message in dagy("runs", "list", *words, expect=2).stderr
 
 
 def test_events_are_filtered_and_shortened_for_people(dagy: Any, deployed: Any) -> None:

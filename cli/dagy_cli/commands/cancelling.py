@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from dagy.core.states import FINAL, Status
+from dagy.core.timestamps import to_epoch
 from dagy_cli.changing import Consent, change_options
 from dagy_cli.completing import deployments
 from dagy_cli.locating import locate_remote, remote_run_options
 from dagy_cli.moments import period_options
-from dagy_cli.run_sources import RemoteRuns, Row, Wanted, row
+from dagy_cli.run_sources import RemoteRuns, Row, Wanted, bounds, row
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
+if TYPE_CHECKING:
+    from dagy.client.http import DagyClient
+
 OPEN: Final = tuple(status.value for status in Status if status not in FINAL)
-COLUMNS: Final = ["run_id", "status", "flow_name", "flow_version", "deployment", "created_at"]
+LASTING: Final = ["flow_name", "flow_version", "deployment", "created_at"]
+COLUMNS: Final = ["run_id", *LASTING]
+COLUMNS_BEFORE: Final = ["run_id", "status", *LASTING]
 
 
 @click.command("cancel", cls=Command)
@@ -68,8 +75,9 @@ def cancel_all(
 ) -> None:
     """Cancel the runs of a deployment or a flow that have not ended.
 
-    Those that start meanwhile are not cancelled; pause the deployment first. When something fails on the way, the runs
-    named until then are cancelled, and a repeat goes on with the rest.
+    A run that is being carried out ends within seconds. Those that start meanwhile are not cancelled; pause the
+    deployment first. When something fails on the way, the runs named until then are cancelled, and a repeat goes on
+    with the rest.
 
     \b
     Examples:
@@ -81,22 +89,41 @@ def cancel_all(
     wanted = Wanted(None, statuses or OPEN, flow, deployment, after, before)
     found = list(RemoteRuns(session.client).list(wanted))
     if consent.is_dry_run:
-        _tell(session, f"Would cancel {_runs(found)}", [{**run, "dry_run": True} for run in found])
+        _tell(session, f"Would cancel {_runs(found)}", [{**run, "dry_run": True} for run in found], COLUMNS_BEFORE)
         return
     if found:
         whose = " and ".join(filter(None, (deployment and f"deployment {deployment}", flow and f"flow {flow}")))
         consent.ask(f"Cancel {_runs(found)} of {whose}", destroys=True, production=session.production)
     done: list[Row] = []
     try:
-        done += (row(session.client.cancel_run(run["run_id"])) for run in found)
+        done += _cancelled(session.client, wanted, found) if found else ()
     finally:
-        _tell(session, f"Cancelled {_runs(done)}", done)
+        _tell(session, f"Cancelled {_runs(done)}", done, COLUMNS)
 
 
-def _tell(session: Session, text: str, runs: list[Row]) -> None:
+def _cancelled(client: DagyClient, wanted: Wanted, found: Sequence[Row]) -> Iterator[Row]:
+    """Of the runs that match, those that are no younger than the youngest that was found."""
+    known = {run["run_id"]: run for run in found}
+    after, before = bounds(wanted.after, to_epoch(found[0]["created_at"]) + 0.001)
+    request = {
+        "flow_name": wanted.flow, "deployment": wanted.deployment, "statuses": wanted.statuses,
+        "after": after, "before": before,
+    }  # fmt: skip
+    cursor = None
+    while True:
+        page = client.cancel_runs({**request, "cursor": cursor})
+        for run_id in page.run_ids:
+            facts = known.get(run_id, {})
+            yield {"run_id": run_id, **{name: facts.get(name) for name in LASTING}, "cancelled": True}
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _tell(session: Session, text: str, runs: list[Row], columns: Sequence[str]) -> None:
     if not session.settings.is_machine_read:
         session.out.answer(text)
-    session.out.items(runs, COLUMNS, text=lambda run: f"  {run['run_id']}")
+    session.out.items(runs, columns, text=lambda run: f"  {run['run_id']}")
 
 
 def _runs(found: list[Row]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -12,16 +13,17 @@ from typing import Any, Final
 import click
 import msgspec
 
-from dagy.core.errors import DagyError, InvalidInput, NotFound
+from dagy.core.errors import APIError, InvalidInput, NotFound
 from dagy_cli import completing
 from dagy_cli.locating import locate_remote, remote_run_options
 from dagy_cli.params import pairs
 from dagy_cli.remote_run import Waiting, tell
-from dagy_cli.run_sources import Row, row
+from dagy_cli.run_sources import Row
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
 
-COLUMNS: Final = ["run_id", "status", "deployment", "parameters"]
+COLUMNS: Final = ["run_id", "deployment", "parameters"]
+AT_ONCE: Final = 100  # the API starts no more with one request
 
 
 @click.command("retry", cls=Command)
@@ -94,9 +96,10 @@ def bulk(
 ) -> None:
     """Start many runs of a deployment, one for each JSON object of parameters.
 
-    All inputs are read before the first run starts, so a line that is no JSON object starts nothing. It waits for none
-    of the runs. When something fails on the way, the runs named until then have started; with --idempotency-key a
-    repeat starts only the rest.
+    All inputs are read before the first run starts, so a line that is no JSON object starts nothing. They are sent by
+    the hundred: one that the flow would refuse starts none of its hundred. It waits for none of the runs. When
+    something fails on the way, the runs named until then have started, and of the hundred after them some may have;
+    with --idempotency-key a repeat starts only the rest.
 
     \b
     Examples:
@@ -114,19 +117,23 @@ def bulk(
         return
     done: list[Row] = []
     try:
-        for number, each in enumerate(wanted, 1):
-            done.append(_started(session, deployment, each, idempotency_key and f"{idempotency_key}-{number}"))
+        for start in range(0, len(wanted), AT_ONCE):
+            key = idempotency_key and f"{idempotency_key}-{start}"
+            done += _started(session, deployment, wanted[start : start + AT_ONCE], key)
     finally:
         _tell(session, f"Started {_runs(len(done))}", done, "run_id")
 
 
-def _started(session: Session, deployment: str, given: Input, idempotency_key: str | None) -> Row:
-    request = {"deployment": deployment, "parameters": given.parameters}
+def _started(session: Session, deployment: str, inputs: Sequence[Input], idempotency_key: str | None) -> Iterator[Row]:
+    items = [{"parameters": each.parameters} for each in inputs]
     try:
-        return row(session.client.trigger_run(request, idempotency_key=idempotency_key))
-    except DagyError as error:
-        error.hint = f"It was {given.where}. {error.hint or ''}".strip()
+        started = session.client.start_runs({"deployment": deployment, "items": items}, idempotency_key=idempotency_key)
+    except APIError as error:
+        if refused := re.match(r"Item (\d+): ", error.message):
+            error.hint = f"It was {inputs[int(refused[1])].where}. {error.hint or ''}".strip()
         raise
+    for run_id, each in zip(started.run_ids, inputs, strict=True):
+        yield {"run_id": run_id, "deployment": deployment, "parameters": each.parameters}
 
 
 def _lines(name: str) -> Iterator[Input]:

@@ -155,8 +155,12 @@ class DagyClient:
             request = _converted(request, m.RunRequest)
         return self._make("/runs", m.RunResponse, request, idempotency_key)
 
-    def start_runs(self, request: m.RunBulkRequest, *, idempotency_key: str | None = None) -> m.RunBulkResponse:
+    def start_runs(
+        self, request: m.RunBulkRequest | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.RunBulkResponse:
         """Up to 100. When it fails halfway, a call with the same key goes on."""
+        if not isinstance(request, m.RunBulkRequest):
+            request = _converted(request, m.RunBulkRequest)
         return self._make("/runs/bulk", m.RunBulkResponse, request, idempotency_key)
 
     def get_run(self, run_id: str) -> m.RunResponse:
@@ -195,8 +199,10 @@ class DagyClient:
     def cancel_run(self, run_id: str) -> m.RunResponse:
         return self._make(f"/runs/{_part(run_id)}/cancel", m.RunResponse)
 
-    def cancel_runs(self, request: m.RunCancelRequest) -> m.RunCancelResponse:
+    def cancel_runs(self, request: m.RunCancelRequest | Mapping[str, Any]) -> m.RunCancelResponse:
         """A page of those that match; `next_cursor` of the answer asks for the next."""
+        if not isinstance(request, m.RunCancelRequest):
+            request = _converted(request, m.RunCancelRequest)
         return self._make("/runs/cancel", m.RunCancelResponse, request)
 
     def iter_task_runs(self, run_id: str, *, page: int = PAGE) -> Iterator[m.TaskRunResponse]:
