@@ -26,8 +26,16 @@ check: setup ## Formatter, linter, types, layers
 	mypy
 	lint-imports
 
-unit: setup ## Tests that need no local cloud
-	pytest -q -n 2 -m "not local_cloud"
+unit: setup ## Tests that need no local cloud; with DAGY_COVERAGE=1 also how much of the command line they reach
+	if [ -z "$${DAGY_COVERAGE:-}" ]; then \
+	  pytest -q -n 2 -m "not local_cloud"; \
+	else \
+	  rm -rf build/coverage; \
+	  coverage run -m pytest -q -n 2 -m "not local_cloud" tests/cli; \
+	  coverage combine --quiet; \
+	  coverage report; \
+	  pytest -q -n 2 -m "not local_cloud" --ignore tests/cli; \
+	fi
 
 e2e: setup ## The main job on the local cloud, without and with IAM enforcement
 	pytest -q -m local_cloud
