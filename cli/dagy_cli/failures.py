@@ -14,6 +14,7 @@ import click
 from dagy.core.errors import APIError, DagyError
 from dagy.core.names import did_you_mean
 from dagy.local.paths import local_dir
+from dagy.version import VERSION
 from dagy_cli.exit_codes import ExitCode, exit_code_of
 from dagy_cli.settings import Settings
 
@@ -52,8 +53,14 @@ def _described(error: BaseException) -> tuple[dict[str, Any], ExitCode]:
     if isinstance(error, OSError) and error.errno is not None:
         where = f": {error.filename}" if error.filename is not None else ""
         return _body("file", f"{error.strerror}{where}", _state_hint(error)), ExitCode.ERROR
-    hint = "This is a defect of Dagy. Please report it with what the same command says with --debug."
-    return _body("unexpected", f"{type(error).__name__}: {error}", hint), ExitCode.ERROR
+    return _body("unexpected", f"{type(error).__name__}: {error}", _how_to_report()), ExitCode.ERROR
+
+
+def _how_to_report() -> str:
+    import platform  # a lazy door: nobody else needs it
+
+    versions = f"dagy {VERSION}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    return f"This is a defect of Dagy. Please report it with what the same command says with --debug ({versions})."
 
 
 def _state_hint(error: OSError) -> str | None:

@@ -101,6 +101,11 @@ class Output:
         if not self.settings.is_quiet:
             click.echo(text, err=True)
 
+    def next(self, *commands: str) -> None:
+        """What one may want to type now; programs are not told."""
+        if not self.settings.is_machine_read:
+            self.remark(f"\n  Next:  {'      '.join(commands)}")
+
     def detail(self, text: str) -> None:
         """A remark only `--verbose` wants."""
         if self.settings.is_verbose:

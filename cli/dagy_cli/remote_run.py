@@ -55,7 +55,7 @@ def tell(session: Session, started: RunResponse, waiting: Waiting) -> None:
     """Write which run was started, and with `waiting` what becomes of it. Raises: what `stay` raises."""
     if not (waiting.is_watched or waiting.is_waited_for):
         session.out.item(row(started), text=f"Run triggered: {started.run_id}")
-        session.out.remark(f"\n  Next:  dagy logs {started.run_id} --remote --follow")
+        session.out.next(f"dagy logs {started.run_id} --remote --follow")
         return
     if not session.settings.is_machine_read:
         session.out.answer(f"Run triggered: {started.run_id}")

@@ -87,6 +87,47 @@ def test_every_command_has_help_and_takes_the_global_options(dagy: Any) -> None:
         assert command.help, path
 
 
+def test_quiet_leaves_answers_and_errors_and_verbose_tells_more(dagy: Any, home: Path) -> None:
+    home.mkdir()
+    (home / "config.yaml").write_text("profiles: [")  # so that there is something to tell
+
+    plain, quiet = dagy("runs", "list"), dagy("runs", "list", "--quiet")
+    verbose = dagy("--verbose", "runs", "list")
+
+    assert (plain.stderr, quiet.stderr) == ("", "")
+    assert plain.stdout == quiet.stdout == verbose.stdout
+    assert "Cannot read " in verbose.stderr
+    assert "using heavy_grid" in verbose.stderr
+    (home / "config.yaml").unlink()
+    assert dagy("runs", "show", "--last", "--quiet", expect=5).stderr.startswith("Error: Run not found")
+    assert dagy("keys", "create", "--via-aws", "--stage", "dev", "--dry-run", "--quiet").stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["flows", "list"],
+        ["deployments", "list"],
+        ["schedules", "list"],
+        ["runs", "list", "--remote"],
+        ["runs", "show", "abcdefgh"],
+        ["logs", "abcdefgh"],
+        ["keys", "list"],
+        ["config", "show"],
+        ["whoami"],
+        ["infra", "status"],
+        ["run", "etl"],
+        ["deploy", "x.py:f", "--yes"],
+    ],
+    ids=" ".join,
+)
+def test_a_profile_that_does_not_exist_is_exit_5_on_every_noun(dagy: Any, words: list[str]) -> None:
+    said = dagy(*words, "--profile", "nobody", expect=5)
+
+    assert "Profile not found: nobody" in said.stderr
+    assert "Make one with: dagy config" in said.stderr
+
+
 @pytest.mark.parametrize("noun", ["runs", "flows", "deployments", "keys", "help"])
 def test_a_noun_alone_prints_its_own_help(dagy: Any, noun: str) -> None:
     said = dagy(noun)
@@ -211,6 +252,23 @@ def test_an_unexpected_error_says_how_to_report_it_and_shows_its_traceback_only_
     assert said.stderr.startswith("Error: Is a directory: ")
     assert "Traceback" not in said.stderr
     assert "Traceback" in dagy("config", "show", "--debug", expect=1).stderr
+
+
+def test_a_defect_is_said_to_be_one_with_all_that_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    from dagy_cli.failures import report
+    from dagy_cli.settings import Format, Settings
+
+    error = RuntimeError("nobody thought of this")
+    assert report(error, Settings()) == ExitCode.ERROR
+    told = capsys.readouterr().err
+    assert told.startswith("Error: RuntimeError: nobody thought of this\n")
+    assert f"Please report it with what the same command says with --debug (dagy {VERSION}, Python 3." in told
+    assert "Traceback" not in told
+
+    report(error, Settings(format=Format.JSON))
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == "unexpected"
+    report(error, Settings(is_debug=True))
+    assert "RuntimeError: nobody thought of this" in capsys.readouterr().err
 
 
 def test_errors_are_json_where_answers_are(dagy: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -59,6 +61,9 @@ def filled(home: Path) -> Path:
         pytest.param({"limit": None}, [11, 10, 6, 5, 4, 3, 2, 1], id="all"),
         pytest.param({"status": "FAILED"}, [4, 1], id="by status"),
         pytest.param({"status": "failed", "limit": 1}, [4], id="by status in small letters"),
+        pytest.param({"status": ["FAILED", Status.CANCELLED]}, [5, 4, 2, 1], id="by several statuses"),
+        pytest.param({"after": 5.0, "before": 11.0}, [10, 6, 5], id="begun at a time or later and before another"),
+        pytest.param({"before": 1.0}, [], id="begun before there were any"),
         pytest.param({"flow": "ingest"}, [11, 10], id="by flow"),
         pytest.param({"flow": "ingest:2.0.0"}, [10], id="by flow and version"),
         pytest.param({"flow": "in"}, [], id="not by part of a name"),
@@ -72,6 +77,21 @@ def test_listing(filled: Path, filters, numbers):
 def test_an_unknown_status_is_refused(filled: Path):
     with LocalRecords() as records, pytest.raises(InvalidInput, match="Unknown status 'done'"):
         records.list_runs(status="done")
+
+
+def test_records_are_closed_however_the_block_ends(filled: Path):
+    """DuckDB lets one process have the file open, so whether another can open it tells."""
+
+    def can_be_opened() -> bool:
+        program = f"import duckdb; duckdb.connect({str(LocalPaths(filled).database)!r})"
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60).returncode == 0
+
+    with pytest.raises(ZeroDivisionError), LocalRecords() as records:
+        assert records.list_runs()
+        assert not can_be_opened()
+        raise ZeroDivisionError
+
+    assert can_be_opened()
 
 
 def test_runs_are_found_by_prefix(filled: Path):

@@ -200,7 +200,7 @@ def _say_what_came_of_it(out: Output, result: DeployResult, steps: Steps) -> Non
     elif result.is_changed:
         name = result.deployment_name
         out.remark(f"Done in {steps.elapsed_s:.1f}s")
-        out.remark(f"\n  Next:  dagy run {name} --watch      dagy logs --remote --last --follow")
+        out.next(f"dagy run {name} --watch", "dagy logs --remote --last --follow")
 
 
 def _answer(result: DeployResult) -> str:

@@ -91,7 +91,7 @@ def deploy(
         f"Stage {stage} is deployed\n  API      {manifest.api_url}\n  Bucket   {manifest.bucket}\n  Profile  {profile}"
     )
     session.out.item({**asdict(manifest), "profile": profile}, text=text)
-    session.out.remark(f"Next: dagy keys create --admin --via-aws --profile {profile}")
+    session.out.next(f"dagy keys create --admin --via-aws --profile {profile}")
 
 
 @infra.command("diff", cls=Command)

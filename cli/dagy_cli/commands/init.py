@@ -55,7 +55,7 @@ def _init_project(session: Session, name: str, *, is_dry_run: bool) -> None:
         return
     scaffolding.create_folder(Path(name), files)
     session.out.item(facts, text=f"Created {name}/{listed}")
-    session.out.remark(f"\n  Next:  cd {name}      cat README.md")
+    session.out.next(f"cd {name}", "cat README.md")
 
 
 def _init_flow(session: Session, name: str, steps: list[str] | None, *, is_dry_run: bool) -> None:
@@ -69,4 +69,4 @@ def _init_flow(session: Session, name: str, steps: list[str] | None, *, is_dry_r
         return
     scaffolding.create_file(Path(file), text)
     session.out.item(facts, text=f"Created {file}")
-    session.out.remark(f"\n  Next:  dagy run {file}")
+    session.out.next(f"dagy run {file}")

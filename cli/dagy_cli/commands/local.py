@@ -39,7 +39,7 @@ def start(session: Session, port: int | None, iam: bool) -> None:
     cloud = _cloud(port, iam)
     status = cloud.start(session.out.remark, progress=session.out.detail)
     session.out.item(_shown(status), text=_told(status))
-    session.out.remark("Next: dagy deploy <flow.py> --profile local")
+    session.out.next("dagy deploy <flow.py> --profile local")
 
 
 @local.command("stop", cls=Command)

@@ -62,7 +62,7 @@ def create(session: Session, requirements: str, name: str | None, bucket: str | 
     session.out.item(_facts(created), text=created.slug)
     if not created.is_uploaded:
         session.out.remark(f"It was there already, as {created.name}: nothing to upload.")
-    session.out.remark(f"\n  Next:  dagy deploy PATH[:FLOW] --dep-packages {created.slug}")
+    session.out.next(f"dagy deploy PATH[:FLOW] --dep-packages {created.slug}")
 
 
 @packages.command("list", cls=Command)
