@@ -9,6 +9,7 @@ the changed one is expected.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -26,7 +27,11 @@ import botocore.exceptions
 import pytest
 
 from dagy.config import write_profile
+from dagy.core.platforms import Platform
+from dagy.packages.building import write_package
+from dagy_runtime.values import ArtifactRef, Package
 
+LAMBDA_ARM = Platform("lambda", "arm64", "3.13")
 BIN = Path(sys.executable).parent
 VISITOR = Path(__file__).parents[1] / "browsing" / "visitor.py"
 ETL = """\
@@ -116,6 +121,17 @@ class User:
         if name != "dist/artifact.zip":
             (self.files / name).write_bytes((self.files / "dist" / "artifact.zip").read_bytes())
 
+    def has_package(self, slug: str) -> None:
+        """One that holds a module of its own."""
+        module, written = self.files / f"{slug.lower()}.py", self.files / "package.zip"
+        module.write_text("")
+        contents = write_package(written, {module.name: module}, LAMBDA_ARM, {slug: "1.0"})
+        key, data = f"dagy/packages/{slug}.zip", written.read_bytes()
+        self.stage.ports.blobs.put(key, data)
+        ref = ArtifactRef(OURS, key, hashlib.sha256(data).hexdigest(), None, len(data))
+        facts = ({slug: "1.0"}, (module.stem,), 1, 1, "2026-03-04T12:00:00.000Z", "test")
+        self.stage.ports.packages.put_package(Package(slug, slug, ref, contents.sha256, LAMBDA_ARM, *facts))
+
     def has_deployed(self, target: str, name: str) -> None:
         self.dagy("deploy", target, "--deployment", name)
 
@@ -197,9 +213,8 @@ EXAMPLES = [
              --flow-name data_pipeline \\
              --flow-version 1.0.0 \\
              --execution-mode task-isolated""",
-        "",
-        "Isolation 'task-isolated' is not available yet",
-        2,
+        deployed("data_pipeline", "1.0.0"),
+        "task-isolated",
         before=built("flows/data.py:data_pipeline"),
     ),
     Example(
@@ -209,6 +224,42 @@ EXAMPLES = [
         before=lambda user: (
             user.has_built("pipelines/etl.py:daily_etl", "artifact.zip"),
             user.types("dagy deploy artifact.zip --deployment my-etl --flow-name daily_etl --flow-version 1.0.0"),
+        ),
+    ),
+    Example(
+        """dagy deploy artifact.zip \\
+             --deployment my-ml-pipeline \\
+             --flow-name train_model \\
+             --dep-packages A1B2C3D4""",
+        deployed("train_model", "latest"),
+        before=lambda user: (
+            user.has_built("flows/train.py:train_model", "artifact.zip"),
+            user.has_package("A1B2C3D4"),
+        ),
+    ),
+    Example(
+        """dagy deploy artifact.zip \\
+             --deployment my-etl \\
+             --flow-name daily_etl \\
+             --dep-packages A1B2C3D4 X9Y8Z7W6""",
+        deployed("daily_etl", "latest"),
+        before=lambda user: (
+            user.has_built("pipelines/etl.py:daily_etl", "artifact.zip"),
+            user.has_package("A1B2C3D4"),
+            user.has_package("X9Y8Z7W6"),
+        ),
+    ),
+    Example(
+        """dagy deploy artifact.zip \\
+             --deployment my-ml-flow \\
+             --flow-name train_model \\
+             --flow-version 2.0.0 \\
+             --execution-mode in-process \\
+             --dep-packages M0DEPS01""",  # slugs have eight characters since
+        deployed("train_model", "2.0.0"),
+        before=lambda user: (
+            user.has_built("flows/train.py:train_model", "artifact.zip"),
+            user.has_package("M0DEPS01"),
         ),
     ),
     # --- run
@@ -270,7 +321,7 @@ ERRORS = [
              --flow-name daily_etl \\
              --dep-packages A1B2C3D4 X9Y8Z7W6""",
         "",
-        "A1B2C3D4",  # packages that do exist are attached in test_packages_command.py
+        "A1B2C3D4",
         5,
         before=built("pipelines/etl.py:daily_etl"),
     ),
