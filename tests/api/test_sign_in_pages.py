@@ -164,7 +164,9 @@ def test_what_began_in_another_browser_ends_nowhere(stage: Any, pool: Any) -> No
     [name] = theirs.cookies
     ours.cookies = {name: next(iter(ours.cookies.values()))}
     reply = ours.finish(query)
-    assert reply.status == 400 and b"Run dagy login again" in reply.body and "location" not in reply.headers
+    assert (
+        reply.status == 400 and b"Run <code>dagy login</code> again" in reply.body and "location" not in reply.headers
+    )
 
 
 def test_a_cookie_that_was_changed_on_the_way_ends_nowhere(stage: Any) -> None:
@@ -270,7 +272,7 @@ def test_only_loopback_addresses_are_led_back_to(stage: Any) -> None:
                  "http://127.0.0.1:1/" + "a" * 200, "http://127.0.0.1:1/\r\nSet-Cookie: a=b"]:  # fmt: skip
         assert not is_loopback_callback(text), text
         reply = Browser(stage).open("/sign-in", {"cli_callback": text, "state": STATE})
-        assert reply.status == 400 and b"not a loopback address" in reply.body
+        assert reply.status == 400 and b"is not on this computer" in reply.body
 
 
 def test_the_pages_are_as_closed_as_pages_can_be(stage: Any) -> None:

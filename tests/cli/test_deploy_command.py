@@ -72,6 +72,18 @@ def test_force_deploys_the_same_code_and_keeps_the_settings(dagy: Any, stage: An
     assert (deployment.size.value, deployment.schedule.expression) == ("large", "0 6 * * *")
 
 
+def test_a_flow_that_was_registered_without_a_hash_is_deployed_as_ever(dagy: Any, stage: Any, project: Write) -> None:
+    target = f"{project()}:etl"
+    dagy("deploy", target)
+    flow = stage.ports.registry.get_flow("etl", "latest")
+    stage.ports.registry.put_flow(replace(flow, code_hash=None))
+
+    said = dagy("deploy", target)
+
+    assert "Skipping" not in said.stdout and stage.uploads == 2
+    assert stage.ports.registry.get_flow("etl", "latest").code_hash == flow.code_hash
+
+
 def test_changed_settings_are_sent_without_an_upload(dagy: Any, stage: Any, project: Write) -> None:
     target = f"{project()}:etl"
     dagy("deploy", target, "--schedule", "0 6 * * *")

@@ -64,18 +64,20 @@ class Pages:
         """The page that asks whether to go on. It changes nothing."""
         given = _single(query)
         if given is None:
-            return failed("Something in this address is there twice.")
+            return failed("Something in this address is there twice. Run dagy login again.")
         callback, state = given.get("cli_callback", ""), given.get("state", "")
         if not is_loopback_callback(callback):
-            return failed("The program that asks has to be on this computer: cli_callback is not a loopback address.")
+            return failed(
+                "The program that asks is not on this computer. If you have not just run dagy login, close this page."
+            )
         if not _STATE.fullmatch(state):
-            return failed("The state is missing, or not of the form that programs send.")
+            return failed("The state is missing, or not of the form that programs send. Run dagy login again.")
         challenge = given.get("code_challenge")
         has_method = given.get("code_challenge_method") == "S256"
         if (challenge is not None or "code_challenge_method" in given) and not (
             has_method and _CHALLENGE.fullmatch(challenge or "")
         ):
-            return failed("The code challenge is not one of method S256.")
+            return failed("The code challenge is not one of method S256. Run dagy login again.")
         verifier = "" if challenge else self._ports.ids.secret()
         trip = Trip(callback, state, verifier, self._ports.ids.secret(), self._ports.clock.now() + GOOD_FOR_S)
         cookie = _packed(trip)
