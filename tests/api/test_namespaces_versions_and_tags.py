@@ -1,6 +1,6 @@
 """The reference on namespaces, versions and tags, row by row: each model and field, each way to look something up.
 
-What the command line and the SDK make of the three is in tests/cli/test_reference_deploys.py and test_deploy_command.py.
+What the command line and the SDK make of the three: tests/cli/test_reference_deploys.py, test_deploy_command.py.
 """
 
 from __future__ import annotations
