@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from dagy.aws import Aws, translated
-from dagy.core.errors import InvalidInput, NotFound
+from dagy.core.errors import Conflict, InvalidInput, NotFound
 from dagy.core.sizes import SHAPES, Size
 from dagy.manifest import Manifest, read_manifest
+from dagy.version import VERSION, is_older
 from dagy_infra.assets import build_assets, target_of
 from dagy_infra.cdk_cli import Cdk, CdkFailed, Report, app_command, cdk
 from dagy_infra.locations import cache_dir
@@ -87,6 +88,19 @@ def deploy(place: Place, report: Report, *, progress: Report | None = None) -> M
         error.hint = hint_for(error.said) or error.hint
         raise
     return read_manifest(place.stage.name, place.aws)
+
+
+def refuse_downgrade(place: Place) -> None:
+    """Raises: Conflict when a newer Dagy has deployed the stage: this one would take away what it does not know."""
+    try:
+        theirs = read_manifest(place.stage.name, place.aws).stack_version
+    except NotFound:
+        return
+    if is_older(VERSION, than=theirs):
+        raise Conflict(
+            f"Stage {place.stage.name} was deployed by Dagy {theirs}, which is newer than this, {VERSION}",
+            "Upgrade this one: pip install --upgrade dagy. To take the stage back on purpose: --downgrade.",
+        )
 
 
 def standing_sizes(place: Place) -> tuple[Size, ...] | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
+
+from dagy.config import write_profile
 
 ANN = "ann@example.com"
 
@@ -30,6 +33,18 @@ def test_who_is_added_without_a_mail_gets_a_password_that_is_shown_once(dagy: An
     assert password.startswith("Temporary password: ") and len(password.split()[-1]) >= 12
     assert said.stderr == "Keep it now: it is not shown again. The first sign-in asks for another.\n"
     assert password.split()[-1] not in dagy("users", "show", ANN, "--json").stdout
+
+
+def test_whoever_adds_somebody_is_told_what_they_have_to_type(dagy: Any, stage: Any) -> None:
+    write_profile("dev", app_url=f"{stage.url}/app")
+
+    said = dagy("users", "add", ANN)
+
+    command = said.stderr.removeprefix("For them:  dagy ").partition(" && ")[0]
+    dagy("config", "delete", "dev", "--yes")
+    dagy(*shlex.split(command))
+    shown = dagy("config", "show", "--json").json
+    assert (shown["api_url"], shown["app_url"]) == (stage.url, f"{stage.url}/app")
 
 
 def test_who_is_added_with_a_mail_gets_the_password_there(dagy: Any, stage: Any) -> None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 from dagy.client import models as m
@@ -16,7 +17,7 @@ from dagy.client.http import DagyClient
 from dagy.client.transport import Retrying
 from dagy.core.errors import APIError, InvalidInput, TokenExpiredError, Unauthenticated
 from dagy.credentials import save_api_key, save_credentials
-from dagy.version import VERSION
+from dagy.version import VERSION, is_older
 
 FLOW = {
     "flow_name": "etl",
@@ -371,6 +372,26 @@ def test_a_refusal_that_may_come_from_another_version_says_so(
     with pytest.raises(APIError) as caught:
         client.get_draft("X")
     assert re.search(told, str(caught.value.hint))
+
+
+@pytest.mark.parametrize(
+    "version, than, expected",
+    [
+        ("0.9.2", "0.10.0", True), ("0.10.0rc1", "0.10.0", False), ("0.10.0", "0.9.2", False), ("1", "1.0.1", True),
+        ("0.1.0", "0.1.0", False), ("2.0", "1.9.9", False), ("", "0.0.1", True), ("dev", "dev", False),
+    ],
+)  # fmt: skip
+def test_what_is_older(version: str, than: str, expected: bool) -> None:
+    assert is_older(version, than) is expected
+
+
+def test_what_a_newer_stage_says_besides_is_passed_over_and_what_it_is_told_besides_is_refused() -> None:
+    """So an older client reads a newer stage, and an older stage names what it does not know."""
+    models = [kind for kind in vars(m).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    for kind in models:
+        assert kind.__struct_config__.forbid_unknown_fields is issubclass(kind, m.Request), kind
+    newer = {**RUN, "added_later": {"a": [1]}, "error": {"error_type": "E", "message": "m", "added_later": 1}}
+    assert msgspec.json.decode(msgspec.json.encode(newer), type=m.RunResponse).run_id == RUN["run_id"]
 
 
 def test_a_refusal_by_a_stage_of_the_same_version_says_nothing_of_versions(client: DagyClient, server: Any) -> None:

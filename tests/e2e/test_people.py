@@ -35,8 +35,7 @@ def hello(name: str = "Ann"):
 @pytest.fixture
 def temporary_password(dagy: Any) -> Iterator[str]:
     """Of Ann, who was added as a developer and has not signed in yet."""
-    added = dagy("users", "add", ANN, "--role", "developer", "--no-email", "--json").json
-    yield added["temporary_password"]
+    yield dagy("users", "add", ANN, "--role", "developer", "--no-email", "--json").json["temporary_password"]
     dagy("users", "remove", ANN, "--yes", expect=(0, 5))
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from dagy.aws import Aws
+
 pytestmark = [
     pytest.mark.local_cloud,
     # With IAM enforced the emulator refuses the roles that the CDK publishes with, which a stage of AWS deploys with.
@@ -51,6 +53,14 @@ def test_a_stage_is_provisioned_looked_at_and_destroyed_by_commands_that_answer_
     assert again["diff"].lstrip().startswith("Stack Dagy-qa-Data")
     assert [stack["status"] for stack in infra("status", "--json").json] == ["CREATE_COMPLETE", "CREATE_COMPLETE"]
     assert infra("outputs", "--json").json["Bucket"] == made["bucket"]
+
+    ssm = Aws("us-east-1", aws["AWS_ENDPOINT_URL"]).client("ssm")
+    manifest = json.loads(ssm.get_parameter(Name="/dagy/qa/manifest")["Parameter"]["Value"])
+    newer = json.dumps({**manifest, "stack_version": "99.0.0"})
+    ssm.put_parameter(Name="/dagy/qa/manifest", Value=newer, Type="String", Overwrite=True)
+    refused = infra("deploy", "--dry-run", expect=6).stderr
+    assert "Stage qa was deployed by Dagy 99.0.0, which is newer than this" in refused
+    assert infra("deploy", "--dry-run", "--downgrade", "--json").json["dry_run"] is True
 
     preview = infra("destroy", "--dry-run", "--json").json
     assert (preview["dry_run"], preview["deletes_data"]) == (True, False)

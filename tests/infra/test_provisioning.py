@@ -11,8 +11,10 @@ import pytest
 from moto import mock_aws
 
 from dagy.aws import Aws
+from dagy.core.errors import Conflict
 from dagy.core.sizes import Size
-from dagy_infra.provision import Place, hint_for, standing_sizes
+from dagy.version import VERSION
+from dagy_infra.provision import Place, hint_for, refuse_downgrade, standing_sizes
 from dagy_infra.stages import stage_config
 
 MANIFEST = {
@@ -50,6 +52,30 @@ def test_a_deploy_that_names_no_sizes_keeps_those_of_the_stage(
         ssm.put_parameter(Name="/dagy/dev/manifest", Type="String", Value=json.dumps(manifest))
 
     assert standing_sizes(Place(stage_config("dev"), Aws("us-east-1"))) == sizes
+
+
+@pytest.mark.parametrize(
+    "theirs, is_refused",
+    [
+        pytest.param(None, False, id="no stage yet"),
+        pytest.param("0.0.9", False, id="an older Dagy's"),
+        pytest.param(VERSION, False, id="one's own"),
+        pytest.param("99.10.0", True, id="a newer Dagy's"),
+    ],
+)
+def test_a_stage_that_a_newer_dagy_has_deployed_is_not_taken_back(
+    ssm: Any, theirs: str | None, is_refused: bool
+) -> None:
+    if theirs is not None:
+        written = json.dumps({**MANIFEST, "stack_version": theirs})
+        ssm.put_parameter(Name="/dagy/dev/manifest", Type="String", Value=written)
+    place = Place(stage_config("dev"), Aws("us-east-1"))
+    if not is_refused:
+        refuse_downgrade(place)
+        return
+    with pytest.raises(Conflict, match=r"Stage dev was deployed by Dagy 99\.10\.0, which is newer than this") as caught:
+        refuse_downgrade(place)
+    assert "pip install --upgrade dagy" in str(caught.value.hint) and "--downgrade" in str(caught.value.hint)
 
 
 def test_an_account_that_gets_no_large_functions_is_told_which_sizes_it_can_have() -> None:

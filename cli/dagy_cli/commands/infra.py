@@ -41,6 +41,7 @@ def _place_options(function: F) -> F:
 @_place_options
 @_sizes_option
 @_settings_option
+@click.option("--downgrade", is_flag=True, help="Deploy although a newer Dagy has deployed the stage.")
 @change_options
 @pass_session
 def deploy(
@@ -49,12 +50,14 @@ def deploy(
     region: str | None,
     sizes: str | None,
     settings: tuple[str, ...],
+    downgrade: bool,
     consent: Consent,
 ) -> None:
     """Create a stage or bring it up to date, and make a profile for it. A repeat changes nothing.
 
     It builds the Lambda zips, bootstraps account and region for the CDK when nobody has yet, and deploys the two stacks
-    of the stage with your AWS credentials. Flows and runs that are there stay. Stages other than dev are asked about.
+    of the stage with your AWS credentials. Flows and runs that are there stay. Stages other than dev are asked about. A
+    stage that a newer Dagy has deployed is refused.
 
     \b
     Examples:
@@ -66,7 +69,10 @@ def deploy(
     from dagy.config import write_profile
     from dagy_infra import provision
 
-    place = _told(place_of(session, stage, region, is_new=True), sizes, settings)
+    new = place_of(session, stage, region, is_new=True)
+    if not downgrade:
+        provision.refuse_downgrade(new)
+    place = _told(new, sizes, settings)
     stage, where = place.stage.name, provision.where(place)
     if consent.is_dry_run:
         changes = provision.diff(place, session.out.remark).rstrip()

@@ -77,6 +77,10 @@ def add(session: Session, email: str, role: str, no_email: bool, consent: Consen
     session.out.item(msgspec.to_builtins(made), text=f"Added {made.email} as {made.role}{password}")
     if password:
         session.out.remark("Keep it now: it is not shown again. The first sign-in asks for another.")
+    profile = session.profile
+    if profile.name and profile.api_url and profile.app_url:
+        where = f"--api-url '{profile.api_url}' --app-url '{profile.app_url}'"
+        session.out.remark(f"For them:  dagy config set {profile.name} {where} && dagy login")
 
 
 @users.command("set-role", cls=Command)

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dagy.core.errors import DagyError, InvalidInput, NotFound, Unauthenticated
-from dagy.version import VERSION
+from dagy.version import VERSION, is_older
 from dagy_cli.doctor.finding import Finding, Later, Outcome, looked_into
 
 if TYPE_CHECKING:
@@ -113,13 +113,8 @@ def _ahead_s(date: str | None, now_s: float) -> float | None:
 def _versions(theirs: str, stage: str) -> Finding:
     if theirs == VERSION:
         return Finding("version", Outcome.OK, f"the stage runs dagy {theirs}, as this is")
-    is_older = _numbers(theirs) < _numbers(VERSION)
-    mend = f"dagy infra deploy --stage {stage}" if is_older else "pip install --upgrade dagy"
+    mend = f"dagy infra deploy --stage {stage}" if is_older(theirs) else "pip install --upgrade dagy"
     return Finding("version", Outcome.WARNING, f"the stage runs dagy {theirs}, this is {VERSION}", mend)
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 def _clock(ahead_s: float) -> Finding:
@@ -207,7 +202,11 @@ def _manifest(profile: Profile, aws: Any) -> Finding:
         mend = f"dagy config set {profile.name} --api-url {manifest.api_url}"
         return Finding("stage", Outcome.WARNING, f"its API is at {manifest.api_url}, the profile says otherwise", mend)
     if manifest.stack_version != VERSION:
-        is_older = _numbers(manifest.stack_version) < _numbers(VERSION)
         detail = f"stage {stage} was deployed by dagy {manifest.stack_version}, this is {VERSION}"
-        return Finding("stage", Outcome.WARNING, detail, deploy if is_older else "pip install --upgrade dagy")
+        return Finding(
+            "stage",
+            Outcome.WARNING,
+            detail,
+            deploy if is_older(manifest.stack_version) else "pip install --upgrade dagy",
+        )
     return Finding("stage", Outcome.OK, f"{stage}, deployed by dagy {manifest.stack_version}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import platform
 import random
-import re
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from dagy.core.errors import APIError, InvalidInput
 from dagy.loopback import is_loopback
-from dagy.version import VERSION
+from dagy.version import VERSION, is_older
 
 if TYPE_CHECKING:
     import urllib3
@@ -190,17 +189,12 @@ def _skew(response: urllib3.BaseHTTPResponse, code: str | None) -> str | None:
     if theirs is None:
         return "The stage may be older than this Dagy, or this is no Dagy API. See: dagy infra status"
     told = f"The stage runs Dagy {theirs}, this is {VERSION}."
-    if _numbers(theirs) < _numbers(VERSION):
+    if is_older(theirs):
         return f"{told} Upgrade the stage: dagy infra deploy"
     return f"{told} Upgrade this one: pip install --upgrade dagy"
 
 
 _CODES_OF_SKEW: Final = ("no_such_route", "method_not_allowed", "invalid_input", "invalid_flow")
-
-
-def _numbers(version: str) -> list[int]:
-    """`0.10.0rc1` as [0, 10, 0]."""
-    return [int(digits[0]) for part in version.split(".")[:3] if (digits := re.match("[0-9]+", part))]
 
 
 def _is_local_cloud(url: str) -> bool:
