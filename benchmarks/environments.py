@@ -18,12 +18,16 @@ REQUIREMENTS = {
     "redun": "redun==0.44.1",
     "prefect": "prefect==3.9.1",
     "dagster": "dagster==1.13.29",
+    "metaflow": "metaflow==2.19.39",
+    "chalice": "chalice==1.34.0",
 }
 
 _SWITCHES = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",  # the server it starts by itself
+    "METAFLOW_DEFAULT_MONITOR": "nullSidecarMonitor",
+    "METAFLOW_DEFAULT_EVENT_LOGGER": "nullSidecarLogger",
     "DAGSTER_DISABLE_TELEMETRY": "yes",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import traceback
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,8 @@ def report(error: BaseException, settings: Settings, *, color: bool | None = Non
         return code
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(error.ctx.get_usage(), err=True)
+    if code is ExitCode.INTERRUPTED and sys.stderr.isatty():
+        click.echo(err=True)  # the terminal has shown ^C, somewhere in a line
     click.echo(f"{click.style('Error:', fg='red')} {body['message']}", err=True, color=color)
     if body["hint"]:
         click.echo(f"  → {body['hint']}", err=True)

@@ -51,7 +51,7 @@ class Output:
         elif self.settings.format is Format.CSV:
             _echo(_csv(listed, columns), nl=False)
         else:
-            _echo(_table(listed, columns, self._table_format()))
+            _echo(self.table(listed, columns))
 
     def item(self, row: Row, *, text: str | None = None) -> None:
         """One fact. For people it is `text`, or its fields, one a line."""
@@ -68,7 +68,7 @@ class Output:
         else:
             width = max((len(key) for key in row), default=0)
             for key, value in row.items():
-                _echo(f"{key:<{width}}  {_cell(value)}")
+                _echo(f"{key:<{width}}  {cell_text(value)}")
 
     def value(self, value: Any) -> None:
         """A value that has a form of its own, such as what a flow returned: as JSON for people too."""
@@ -90,7 +90,9 @@ class Output:
 
     def table(self, rows: Sequence[Row], columns: Sequence[str]) -> str:
         """A table as text, for answers that hold more than it."""
-        return _table(rows, columns, self._table_format())
+        from dagy_cli.tables import table  # a lazy door
+
+        return table(rows, columns, self._table_format())
 
     def answer(self, text: str) -> None:
         """A line of the answer itself, whatever the format: a log line, a path."""
@@ -156,31 +158,12 @@ def _defused(value: Any) -> Any:
     """
     if isinstance(value, (bool, int, float)):
         return value
-    text = _cell(value)
+    text = cell_text(value)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str], table_format: str) -> str:
-    from tabulate import tabulate  # a lazy door: 50 ms
-
-    cells = [[_table_cell(column, row.get(column)) for column in columns] for row in rows]
-    return tabulate(cells, headers=list(columns), tablefmt=table_format, disable_numparse=True)
-
-
-def _table_cell(column: str, value: Any) -> str:
-    """Seconds to three digits, none beyond a millisecond; MiB to a tenth. The names of columns end in their units."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return _cell(value)
-    if column.endswith("_s"):
-        return f"{value:.{3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0}f}"
-    if column.endswith("_mib"):
-        return f"{value:.1f}"
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else _cell(value)
-
-
-def _cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """In tables and CSV. Nothing for None, text as it is, JSON for the rest."""
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
-    return _json(value)
+    return value if isinstance(value, str) else _json(value)

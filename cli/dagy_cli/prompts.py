@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import click
@@ -11,6 +11,8 @@ from dagy.core.errors import DagyError, InvalidInput
 
 T = TypeVar("T")
 TRIES: Final = 3
+MOST_LINES: Final = 12  # of a menu
+WIDTH: Final = 76
 _SCRIPTS: Final = "For scripts there are commands that take it all at once: dagy config --help"
 
 
@@ -43,8 +45,8 @@ def choose(title: str, options: Sequence[str], *, marked: str) -> int | None:
     """
     click.echo(f"{title}:")
     click.echo(f"> {marked}")
-    for number, option in enumerate(options, 1):
-        click.echo(f"  {number:>{len(str(len(options)))}}) {option}")
+    for line in _columns([f"{number:>{len(str(len(options)))}}) {option}" for number, option in enumerate(options, 1)]):
+        click.echo(f"  {line}")
     named: dict[str, int] = {}
     for fold in (str, str.casefold):  # what is written exactly so goes first
         for index, option in enumerate(options):
@@ -73,6 +75,17 @@ def agree(question: str) -> bool:
         return text.lower().startswith("y")
 
     return ask(f"{question} [y/N]", check)
+
+
+def _columns(entries: Sequence[str]) -> Iterator[str]:
+    """A line each, or, when there are many, side by side, read downwards."""
+    count = 1 if len(entries) <= MOST_LINES else max(1, WIDTH // (max(map(len, entries)) + 2))
+    height = -(-len(entries) // count)
+    widths = [max(map(len, entries[at : at + height])) for at in range(0, len(entries), height)]
+    for line in range(height):
+        yield "  ".join(
+            f"{entry:<{width}}" for entry, width in zip(entries[line::height], widths, strict=False)
+        ).rstrip()
 
 
 def _line(question: str) -> str:

@@ -121,7 +121,8 @@ GLOBAL_OPTIONS: Final[tuple[click.Option, ...]] = (
     click.Option(
         ["--format"],
         type=click.Choice([f.value for f in Format]),
-        help="How to write facts to stdout.  [default: table]",
+        metavar="FORMAT",
+        help="How facts are written: table, json, jsonl, yaml, csv.",
         callback=_set_format,
         **_COMMON,
     ),
@@ -146,7 +147,8 @@ class WithGlobalOptions(click.Command):
         return [*super().get_params(ctx), *GLOBAL_OPTIONS]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own = [record for p in self.get_params(ctx) if p not in GLOBAL_OPTIONS and (record := p.get_help_record(ctx))]
+        options = [p for p in self.get_params(ctx) if isinstance(p, click.Option) and p not in GLOBAL_OPTIONS]
+        own = [record for p in options if (record := p.get_help_record(ctx))]
         shared = [record for p in GLOBAL_OPTIONS if (record := p.get_help_record(ctx))]
         if own:
             with formatter.section("Options"):

@@ -9,8 +9,11 @@ import click
 
 from dagy_cli.output import Output
 
-# What is told but takes no time of its own.
-MARKS = {"Changed": ("~", "yellow"), "Schedule": ("·", None), "Uncompiled": ("!", "yellow")}
+MARKS = {
+    "Changed": ("~", "yellow"), "Schedule": ("·", None), "Uncompiled": ("!", "yellow"),
+    "Upload": ("·", None), "Register": ("·", None), "Deploy": ("·", None),
+}  # fmt: skip
+"""What is told but takes no time of its own; the last three are of dry runs."""
 
 
 class Steps:

@@ -55,7 +55,7 @@ print("loaded:", *{{name.partition(".")[0] for name in sys.modules}})
     heavy = {"boto3", "botocore", "duckdb", "yaml", "tabulate", "rich", "aws_cdk", "urllib3", "moto", "starlette"}
     if words[0].startswith("--"):
         heavy |= {"msgspec", "asyncio"}
-    if words == ["--version"]:
+    if words in (["--version"], ["--help"]):
         heavy |= {"click", "email"}
     assert not loaded & heavy
 

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from dagy_cli.environment import VARIABLES
+from dagy_cli.front_page import TEXT
 from dagy_cli.root import root
 from dagy_cli.tree import Node, dagy_arguments, description_of, examples_of, parse, walk
 
@@ -23,11 +24,18 @@ def by_words(node: Node) -> str:
     return " ".join(node.words)
 
 
-def test_the_reference_is_up_to_date() -> None:
-    page = runpy.run_path(str(ROOT / "tools" / "cli_reference.py"))["page"]()
+def test_the_reference_and_the_front_page_are_up_to_date() -> None:
+    made = runpy.run_path(str(ROOT / "tools" / "cli_reference.py"))
 
-    written = (ROOT / "docs" / "cli" / "reference.md").read_text(encoding="utf-8")
-    assert written == page, "run: python tools/cli_reference.py"
+    for file, what in {"docs/cli/reference.md": "page", "cli/dagy_cli/front_page.py": "front_page"}.items():
+        assert (ROOT / file).read_text(encoding="utf-8") == made[what](), "run: python tools/cli_reference.py"
+
+
+@pytest.mark.parametrize("width", [80, 81, 100, 110, 400])
+def test_the_front_page_is_what_click_would_print_wherever_it_fits(width: int) -> None:
+    with click.Context(root, info_name="dagy", **root.context_settings) as ctx:
+        ctx.terminal_width = min(width, ctx.max_content_width or 80) - 2  # as click does with that of a terminal
+        assert ctx.get_help() + "\n" == TEXT
 
 
 @pytest.mark.parametrize("node", NODES, ids=by_words)

@@ -41,21 +41,22 @@ def status(session: Session, detail: bool) -> None:
 
 def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     stage = f", stage {facts['stage']}" if facts["stage"] else ""
-    where = facts["api_url"] or "no API: everything is local"
-    yield "Profile", f"{facts['profile'] or '(none)'}: {where}{stage}"
+    where = facts["api_url"] or "no API, everything is local"
+    yield "Profile", f"{facts['profile'] or 'none'}: {where}{stage}"
     api, who, remote, local = facts["api"], facts["who"], facts["remote"], facts["local"]
     if api is not None:
         yield "API", f"answers, dagy {api['version']}" if api["is_reachable"] else "does not answer"
         if api["error"]:
             yield "", f"{api['error']}{f' ({hint})' if (hint := api['hint']) else ''}"
     if who is not None:
-        yield "You", f"{who['name']} ({who['kind']}), {who['role']}"
+        yield "You", f"{who['name']} ({who['kind']}), role {who['role']}"
     if remote is not None:
         runs, deployments = count_text(remote["active_runs"], "active run"), remote["deployments"]
         yield "Stage", f"{runs}, {count_text(deployments, 'deployment')}"
         yield from _remote_detail(remote)
-    last = f", the last was {local['last_run']['run_id']} {local['last_run']['status']}" if local["last_run"] else ""
-    yield "Here", local["error"] or f"{count_text(local['running'], 'run')} going on{last}"
+    last = f"; the last was {local['last_run']['run_id']} {local['last_run']['status']}" if local["last_run"] else ""
+    running = f"{count_text(local['running'], 'run')} going on" if local["running"] else "no run going on"
+    yield "Here", local["error"] or f"{running}{last}"
     yield "", f"{bytes_text(local['size_bytes'])} in {local['folder']}"
     yield from _local_detail(local)
 

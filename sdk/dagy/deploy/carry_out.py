@@ -85,7 +85,7 @@ def _intended(step: Step, plan: Plan, uri: str | None) -> tuple[str, str]:
         case Register():
             return "Register", _described(step)
         case PutDeployment(request):
-            return "Deployment", f"{request.name} → {request.flow_name}:{request.flow_version}"
+            return "Deploy", f"{request.name} → {request.flow_name}:{request.flow_version}"
         case ChangeSettings(name):
             return "Settings", f"{name}: {', '.join(plan.changes)}"
 
