@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dagy.config import (
@@ -20,7 +20,7 @@ from dagy.config import (
 from dagy.core.errors import DagyError
 from dagy.credentials import find_credential
 from dagy.local.paths import local_dir
-from dagy.local.settings import DEFAULT_ARTIFACT_MAX_BYTES
+from dagy.local.settings import DEFAULT_ARTIFACT_MAX_BYTES, is_true
 
 DEFAULT: Final = "default"
 
@@ -30,7 +30,7 @@ class Setting:
     """A value in force; `origin` is the variable, the file or the rule that says so."""
 
     name: str
-    value: str | bool | None
+    value: str | int | None  # or a bool
     origin: str
 
 
@@ -67,9 +67,15 @@ def explain(name: str | None = None, *, environ: Mapping[str, str] = os.environ)
         _credential(profile, environ),
         Setting("local_dir", str(local_dir(environ)), "DAGY_LOCAL_DIR" if environ.get("DAGY_LOCAL_DIR") else DEFAULT),
         first("artifact_bucket", "DAGY_ARTIFACT_BUCKET", otherwise="found when deploying"),
-        first("artifact_max_bytes", "DAGY_LOCAL_ARTIFACT_MAX_BYTES", default=str(DEFAULT_ARTIFACT_MAX_BYTES)),
-        first("verbose", "DAGY_LOCAL_VERBOSE", default="false"),
+        _number(first("artifact_max_bytes", "DAGY_LOCAL_ARTIFACT_MAX_BYTES", default=str(DEFAULT_ARTIFACT_MAX_BYTES))),
+        replace(first("verbose", "DAGY_LOCAL_VERBOSE"), value=is_true(environ.get("DAGY_LOCAL_VERBOSE", ""))),
     ]
+
+
+def _number(setting: Setting) -> Setting:
+    """Text that is no number stays as it is: a run refuses it."""
+    text = str(setting.value)
+    return replace(setting, value=int(text)) if text.isdecimal() else setting
 
 
 def _confirm(profile: Profile) -> Setting:

@@ -73,10 +73,10 @@ RULES = [
     ("local_dir", None, {}, (str(Path.home() / ".dagy"), "default")),
     ("artifact_bucket", None, {"DAGY_ARTIFACT_BUCKET": "b"}, ("b", "DAGY_ARTIFACT_BUCKET")),
     ("artifact_bucket", None, {}, (None, "found when deploying")),
-    ("artifact_max_bytes", None, {"DAGY_LOCAL_ARTIFACT_MAX_BYTES": "7"}, ("7", "DAGY_LOCAL_ARTIFACT_MAX_BYTES")),
-    ("artifact_max_bytes", None, {}, ("5242880", "default")),
-    ("verbose", None, {"DAGY_LOCAL_VERBOSE": "yes"}, ("yes", "DAGY_LOCAL_VERBOSE")),
-    ("verbose", None, {}, ("false", "default")),
+    ("artifact_max_bytes", None, {"DAGY_LOCAL_ARTIFACT_MAX_BYTES": "7"}, (7, "DAGY_LOCAL_ARTIFACT_MAX_BYTES")),
+    ("artifact_max_bytes", None, {}, (5242880, "default")),
+    ("verbose", None, {"DAGY_LOCAL_VERBOSE": "yes"}, (True, "DAGY_LOCAL_VERBOSE")),
+    ("verbose", None, {}, (False, "default")),
 ]
 
 

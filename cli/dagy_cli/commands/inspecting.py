@@ -35,9 +35,7 @@ def inspect(session: Session, run_id: str | None, last: bool, place: str | None)
     """
     located = locate(session, run_id, last=last, place=place)
     run = located.runs.show(located.run_id)
-    failures = [
-        {**task, "last_lines": _last_lines(located, task["task_run_id"])} for task in run["tasks"] if task["error"]
-    ]
+    failures = [{**task, "last_lines": _last_lines(located, task)} for task in run["tasks"] if task["error"]]
     events = [event for event in located.runs.events(located.run_id) if not event["type"].endswith(ORDINARY)]
     text = [run_text(run, session.out.table)]
     text += ["Failures:", *map(_failure_text, failures)] if failures else []
@@ -74,9 +72,11 @@ def watch(session: Session, run_id: str | None, last: bool, place: str | None, t
         raise RunFailed(run["run_id"], run["status"], run["error"]["message"] if run["error"] else None)
 
 
-def _last_lines(located: Located, task_run_id: str) -> list[str]:
-    lines = located.runs.log(located.run_id, task_run_id, is_followed=False)
-    return [line["line"] for line in deque(lines, maxlen=LAST_LINES)]
+def _last_lines(located: Located, task: Row) -> list[str]:
+    """Without those of the traceback, which is shown already."""
+    told = tuple(filter(None, (task["error"].get("traceback") or "").splitlines()))
+    lines = (line["line"] for line in located.runs.log(located.run_id, task["task_run_id"], is_followed=False))
+    return list(deque((line for line in lines if not told or not line.endswith(told)), maxlen=LAST_LINES))
 
 
 def _failure_text(task: Row) -> str:

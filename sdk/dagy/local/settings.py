@@ -24,8 +24,12 @@ class LocalSettings:
         """Raises: InvalidInput naming the variable."""
         return cls(
             artifact_max_bytes=_max_bytes(environ.get("DAGY_LOCAL_ARTIFACT_MAX_BYTES", "")),
-            is_verbose=environ.get("DAGY_LOCAL_VERBOSE", "").strip().lower() in {"true", "1", "yes", "on"},
+            is_verbose=is_true(environ.get("DAGY_LOCAL_VERBOSE", "")),
         )
+
+
+def is_true(text: str) -> bool:
+    return text.strip().lower() in {"true", "1", "yes", "on"}
 
 
 def _max_bytes(text: str) -> int:
