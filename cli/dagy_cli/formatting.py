@@ -20,8 +20,8 @@ FORMATTING: Final = (
         "Formats",
         "--format table is for people and may change. json, jsonl, yaml and csv are contracts: their fields are those "
         "of the API, and --json is short for --format json. Tables look as the profile's table_format says: any format "
-        "of tabulate, heavy_grid by default; on a terminal their longest cells are cut with … to its width, but for the "
-        "first of a row. CSV cells that a spreadsheet would execute get an apostrophe in front.",
+        "of tabulate, heavy_grid by default; on a terminal the longest cells are cut with … to fit it, the first of a "
+        "row never. CSV cells that a spreadsheet would execute get an apostrophe in front.",
     ),
     Rule(
         "Errors",

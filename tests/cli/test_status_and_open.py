@@ -30,7 +30,7 @@ def test_with_nothing_there_is_still_an_answer(dagy: Any, home: Path) -> None:
         "profile": None, "stage": None, "api_url": None, "api": None, "who": None, "remote": None,
         "local": {"folder": str(home), "error": None, "running": 0, "last_run": None, "size_bytes": 0},
     }  # fmt: skip
-    assert dagy("status").stdout.splitlines()[0] == "Profile   (none): no API: everything is local"
+    assert dagy("status").stdout.splitlines()[0] == "Profile   none: no API, everything is local"
     assert not home.exists()
 
 
@@ -105,7 +105,7 @@ def waiting():
     assert set(local["sizes_bytes"]) == {"runs", "results", "builds", "database"}
     assert local["size_bytes"] == sum(local["sizes_bytes"].values())
     text = dagy("status", "--detail").stdout
-    assert "Here      0 runs going on, the last was waiting-" in text
+    assert "Here      no run going on; the last was waiting-" in text
     assert "  database " in text
 
 
