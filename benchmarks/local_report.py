@@ -95,11 +95,15 @@ def _cell(figures: Figures, system: System, shape: Shape) -> str:
     ratio = figures.ratio(system.name, "dagy", shape.name)
     tasks = figures.of(system.name, shape.name)[0].tasks
     fewer = "" if tasks >= shape.tasks else f", {tasks:,} tasks"
-    return _number(ms) + (f" ({ratio:.2g}×{fewer})" if ratio is not None else "")
+    return _number(ms) + (f" ({_times(ratio)}{fewer})" if ratio is not None else "")
 
 
 def _number(ms: float) -> str:
-    return f"{ms:.3f}" if ms < 1 else f"{ms:.3g}"
+    return f"{ms:.3f}" if ms < 1 else f"{ms:#.3g}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g}×" if ratio < 10 else f"{ratio:.0f}×"
 
 
 def goals(figures: Figures) -> list[tuple[str, float | None, bool]]:

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -78,10 +79,10 @@ def main() -> None:
     measurements = kept(options.keep)
     homes: list[Path] = []
     try:
-        for round in range(options.rounds):
+        for _ in range(options.rounds):
             for place in options.places or [Path(tempfile.gettempdir())]:
                 for shape in shapes:
-                    turn = round % len(systems)
+                    turn = rounds(measurements, file_system_of(place), shape) % len(systems)
                     for system in (*systems[turn:], *systems[:turn]):
                         home = Path(tempfile.mkdtemp(prefix="dagy-benchmark-", dir=place))
                         homes.append(home)
@@ -144,7 +145,8 @@ def keep(made: Measurement, file: Path | None) -> None:
 def told(measurements: Sequence[Measurement], docs: Path | None) -> None:
     places = list(dict.fromkeys(each.place for each in measurements))
     figures = {place: Figures([each for each in measurements if each.place == place]) for place in places}
-    blocks = [f"{machine()}. Medians of {rounds(measurements)} rounds."]
+    fewest = min(rounds(measurements, place, shape) for place in places for shape in SHAPES)
+    blocks = [f"{machine()}. Medians of {fewest} rounds."]
     for place in places:
         blocks.append(f"Files on {place}:\n\n{table(figures[place], SYSTEMS, SHAPES)}")
     import_ms = import_cost_ms()
@@ -165,10 +167,11 @@ def told(measurements: Sequence[Measurement], docs: Path | None) -> None:
         (docs / "performance-local.svg").write_text(picture(figures[places[0]], SYSTEMS, SHAPES[0]))
 
 
-def rounds(measurements: Sequence[Measurement]) -> int:
-    first = measurements[0]
-    return sum(
-        (each.place, each.system, each.shape) == (first.place, first.system, first.shape) for each in measurements
+def rounds(measurements: Sequence[Measurement], place: str, shape: Shape) -> int:
+    """How many there were: a system is measured once in each."""
+    return max(
+        Counter(each.system for each in measurements if (each.place, each.shape) == (place, shape.name)).values(),
+        default=0,
     )
 
 
