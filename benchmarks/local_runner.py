@@ -28,7 +28,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from environments import python_of, variables
-from local_report import Figures, Measurement, Shape, System, goals, picture, table, with_section
+from local_report import Figures, Measurement, Shape, System, goals, goals_table, picture, table, with_section
 
 PEERS = Path(__file__).parent / "peers"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -150,13 +150,7 @@ def told(measurements: Sequence[Measurement], docs: Path | None) -> None:
     for place in places:
         blocks.append(f"Files on {place}:\n\n{table(figures[place], SYSTEMS, SHAPES)}")
     import_ms = import_cost_ms()
-    for place in places:
-        lines = [
-            f"{'met   ' if is_met else 'NOT MET'} {goal}: {figure and round(figure, 2)}"
-            for goal, figure, is_met in goals(figures[place])
-        ]
-        print(f"\nGoals, files on {place}:\n" + "\n".join(lines))
-    print(f"{'met   ' if import_ms <= 40 else 'NOT MET'} `import dagy` takes at most 40 ms: {import_ms:.1f}\n")
+    blocks.append(goals_table({place: goals(figures[place], import_ms=import_ms) for place in places}))
     section = "\n\n".join(blocks)
     print(section)
     if docs is not None:

@@ -228,7 +228,8 @@ def test_a_flow_that_calls_itself_without_end_is_refused() -> None:
     def endless() -> Any:
         return endless()
 
-    with pytest.raises(InvalidFlow, match="calls itself without end"):
+    line = endless.fn.__code__.co_firstlineno + 2
+    with pytest.raises(InvalidFlow, match=rf"^test_tracing_flows\.py:{line}: .* calls itself without end"):
         endless.build()
 
 
@@ -299,6 +300,24 @@ def test_what_is_wrong_in_a_body_is_told_with_its_line(wrong: Callable[[], Any])
         flow(name="wrong")(wrong).build()
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.hint) == (str(caught.value), caught.value.hint)
+
+
+@task
+def yields() -> Any:
+    yield 1
+
+
+@task
+async def yields_later() -> Any:
+    yield 1
+
+
+@pytest.mark.parametrize("generator", [yields, yields_later])
+def test_a_task_that_is_a_generator_is_refused_with_its_place_and_still_is_a_function(generator: Any) -> None:
+    place = rf"Task '{generator.name}' \(test_tracing_flows\.py:{generator.fn.__code__.co_firstlineno}\) is a generator"
+    with pytest.raises(InvalidFlow, match=place):
+        flow(name="wrong")(lambda: load(generator())).build()
+    assert list(yields()) == [1]
 
 
 def test_data_that_contains_itself_is_refused() -> None:

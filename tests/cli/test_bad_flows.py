@@ -34,6 +34,10 @@ def typed(x: int):
 @task
 def fails():
     raise ValueError("no rows")
+
+@task
+def yields():
+    yield 1
 """
 
 
@@ -50,10 +54,11 @@ def fails():
             "Dependency cycle detected or missing dependency output: number-2 → number-1 → number-2",
             id="a cycle",
         ),
-        pytest.param("return wrong()", "calls itself without end", id="a flow that calls itself"),
-        pytest.param("return number(x for x in 'ab')", "{file}:26: Task 'number' was given a gen", id="a generator"),
-        pytest.param("return number(1, 2)", "{file}:26: Task 'number' cannot be called like this", id="too much"),
-        pytest.param("return 1 + number(1)", "{file}:26: ", id="a look at a result"),
+        pytest.param("return wrong()", "{file}:30: The flow never ends: it calls itself", id="a call of itself"),
+        pytest.param("return number(x for x in 'ab')", "{file}:30: Task 'number' was given a gen", id="a generator"),
+        pytest.param("return number(1, 2)", "{file}:30: Task 'number' cannot be called like this", id="too much"),
+        pytest.param("return yields()", "Task 'yields' ({file}:24) is a generator", id="a task that is a generator"),
+        pytest.param("return 1 + number(1)", "{file}:30: ", id="a look at a result"),
     ],
 )  # fmt: skip
 def test_a_flow_that_cannot_be_planned_is_no_run(dagy: Any, project: Write, body: str, words: str) -> None:

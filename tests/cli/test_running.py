@@ -81,6 +81,8 @@ def test_a_failed_local_run_is_exit_8_with_the_way_to_its_log(dagy: Any, here: s
 
     lenient = dagy("run", here, "--param", "n=0", "--no-fail-fast", expect=8)
     assert " status=FAILED" in lenient.stdout
+    for failed in (said, lenient):
+        assert "To finish it once that is mended: dagy run --resume-last" in failed.stderr
 
 
 def test_local_runs_are_listed_shown_and_read_by_the_beginning_of_their_id(dagy: Any, here: str) -> None:

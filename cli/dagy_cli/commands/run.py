@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from dagy.local import LocalRunContext
 
 VERBOSE: Final = "DAGY_LOCAL_VERBOSE"
+AFTER_A_FAILURE: Final = (
+    "What it wrote: dagy logs --local --last. To finish it once that is mended: dagy run --resume-last"
+)
 
 
 class _Run(Command):
@@ -191,11 +194,13 @@ def _carry_out(session: Session, start: Callable[[Follower], LocalRunContext]) -
         with following(session.out, "") as follower, _told(session.settings):
             done = start(follower)
     except LocalExecutionError as error:
-        error.hint = error.hint or "What it wrote: dagy logs --local --last"
+        error.hint = error.hint or AFTER_A_FAILURE
         raise
     session.out.item(run_row(done.run), text=f"Run completed: {done.run_id} status={done.status}")
     if done.status is not Status.SUCCEEDED:
-        raise RunFailed(done.run_id, str(done.status), done.run.message)
+        failed = RunFailed(done.run_id, str(done.status), done.run.message)
+        failed.hint = AFTER_A_FAILURE
+        raise failed
 
 
 @contextmanager

@@ -24,12 +24,6 @@ def check_buildable(traced: TracedFlow) -> Path:
     _check_place("Flow", flow.name, flow.fn)
     for task in {id(call.task): call.task for call in traced.calls.values()}.values():
         _check_place("Task", task.name, task.fn)
-        plain = inspect.unwrap(task.fn)
-        if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
-            raise InvalidFlow(
-                f"Task '{task.name}' ({place_of(plain)}) is a generator, whose result cannot be stored",
-                "Return a list instead of yielding.",
-            )
     return source
 
 

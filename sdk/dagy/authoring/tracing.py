@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,8 +50,11 @@ class Trace:
     _counts: dict[str, int] = field(default_factory=dict)
 
     def note_call(self, task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TaskOutput:
-        known = self.tasks.setdefault(task.name, task)
-        if known is not task:
+        known = self.tasks.get(task.name)
+        if known is None:
+            _refuse_generator(task)
+            self.tasks[task.name] = task
+        elif known is not task:
             raise InvalidFlow(
                 f"Two tasks of the flow are named '{task.name}': {place_of(known.fn)} and {place_of(task.fn)}",
                 "Give one of them another name: @task(name=...).",
@@ -80,12 +84,21 @@ def traced(body: Callable[[], Any]) -> tuple[Trace, Any]:
         tell_line(error)
         raise
     except RecursionError as error:
-        raise InvalidFlow(
-            "The flow never ends: it calls itself without end, or passes data that contains itself"
-        ) from error
+        endless = InvalidFlow("The flow never ends: it calls itself without end, or passes data that contains itself")
+        tell_line(endless.with_traceback(error.__traceback__))
+        raise endless from error
     finally:
         LISTENING.reset(token)
     return trace, output
+
+
+def _refuse_generator(task: Task[..., Any]) -> None:
+    plain = inspect.unwrap(task.fn)
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise InvalidFlow(
+            f"Task '{task.name}' ({place_of(plain)}) is a generator, whose result cannot be stored",
+            "Return a list instead of yielding.",
+        )
 
 
 def _refuse_lazy(task: Task[..., Any], values: Sequence[Any]) -> None:

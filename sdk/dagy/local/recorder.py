@@ -95,9 +95,9 @@ class LocalRecorder:
                 message=failure.message,
             )
         )
-        self._note("WARNING", task_run_id, f"attempt {attempt} failed, next in {delay_s:g} s: {failure.message}")
+        self._note("WARNING", task_run_id, f"attempt {attempt} failed, next in {delay_s:.3g} s: {failure.message}")
         self._watcher.task_changed(
-            task_run_id, Status.PENDING, attempt=attempt, message=f"again in {delay_s:g} s: {failure.message}"
+            task_run_id, Status.PENDING, attempt=attempt, message=f"again in {delay_s:.3g} s: {failure.message}"
         )
 
     def task_failed(self, task_run_id: str, *, attempt: int, failure: Failure, measured: Measured) -> None:
