@@ -145,7 +145,7 @@ def goals_table(by_place: Mapping[str, Sequence[Goal]]) -> str:
     return "\n".join(lines)
 
 
-def picture(figures: Figures, systems: Sequence[System], shape: Shape) -> str:
+def picture(figures: Figures, systems: Sequence[System], shape: Shape, place: str) -> str:
     """An SVG of bars on a logarithmic scale, for light and dark pages."""
     rows = [(system, ms) for system in systems if (ms := figures.ms(system.name, shape.name)) is not None]
     rows.sort(key=lambda row: row[1])
@@ -165,6 +165,7 @@ def picture(figures: Figures, systems: Sequence[System], shape: Shape) -> str:
         "@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.quiet{fill:#9198a1}.grid{stroke:#3d444d}"
         ".bar{fill:#656c76}.dagy{fill:#4493f8}}</style>",
         f'<text x="16" y="24" font-size="15" font-weight="600">{escape(shape.title)}: ms for each task</text>',
+        f'<text class="quiet" x="16" y="{bottom + 20}">files on {escape(place)}</text>',
     ]
     for power in range(low, high + 1):
         at = x(10.0**power)

@@ -156,9 +156,11 @@ def told(measurements: Sequence[Measurement], docs: Path | None) -> None:
     if docs is not None:
         page = docs / "performance.md"
         page.write_text(
-            with_section(page.read_text(), f"{section}\n\n![The first column as bars](performance-local.svg)")
+            with_section(
+                page.read_text(), f"{section}\n\n![The first column of the first table as bars](performance-local.svg)"
+            )
         )
-        (docs / "performance-local.svg").write_text(picture(figures[places[0]], SYSTEMS, SHAPES[0]))
+        (docs / "performance-local.svg").write_text(picture(figures[places[0]], SYSTEMS, SHAPES[0], places[0]))
 
 
 def rounds(measurements: Sequence[Measurement], place: str, shape: Shape) -> int:
