@@ -163,6 +163,7 @@ class Run(Struct, frozen=True):
     hops: int = 0  # invocations used so far
     is_planned: bool = False  # all its tasks are in the store
     packages: tuple[PackageRef, ...] = ()  # pinned as the artifact is
+    max_concurrent_runs: int | None = None  # of its deployment, as it was
 
 
 class TaskRun(Struct, frozen=True):
@@ -174,6 +175,7 @@ class TaskRun(Struct, frozen=True):
     status: Status
     position: int  # in the flow's order, from 0
     depends_on: tuple[str, ...] = ()
+    concurrency_limit: int | None = None  # how many task runs of that name may run at once
     attempt: int = 0
     attempt_id: str | None = None  # of the attempt that runs, or whose outcome was accepted
     started_at: str | None = None

@@ -61,8 +61,14 @@ def test_of_16_editors_of_one_version_one_gets_through(deployed: Any) -> None:
     assert client.get("/v1/deployments/daily").json()["deployment_version"] == 2
 
 
-def test_a_limit_of_runs_is_refused_until_the_stage_enforces_it(deployed: Any) -> None:
-    reply = deployed.client("developer").put(SETTINGS, {"max_concurrent_runs": 3})
-    assert reply.status == 422 and "not available yet" in reply.error["message"]
-    assert deployed.client("developer").put(SETTINGS, {"max_concurrent_runs": None}).status == 200
-    assert deployed.client("viewer").get("/v1/stage").json()["has_run_limits"] is False
+def test_a_limit_of_runs_is_kept_until_it_is_cleared(deployed: Any) -> None:
+    client = deployed.client("developer")
+    assert client.put(SETTINGS, {"max_concurrent_runs": 3}).json()["max_concurrent_runs"] == 3
+    assert client.put(SETTINGS, {"tags": {}}).json()["max_concurrent_runs"] == 3
+    assert client.put(SETTINGS, {"max_concurrent_runs": None}).json()["max_concurrent_runs"] is None
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+def test_a_limit_of_runs_that_cannot_be_is_refused(deployed: Any, limit: int) -> None:
+    reply = deployed.client("developer").put(SETTINGS, {"max_concurrent_runs": limit})
+    assert reply.status == 422 and "out of range" in reply.error["message"]

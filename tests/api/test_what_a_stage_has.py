@@ -39,7 +39,7 @@ def test_a_stage_says_what_it_has(small_stage: Any) -> None:
         "executors": ["lambda"],
         "has_packages": True,
         "max_artifact_bytes": 250 * 2**20,
-        "has_run_limits": False,
+        "has_run_limits": True,
         "platform": {"system": "lambda", "architecture": "arm64", "python_version": "3.13"},
     }
 

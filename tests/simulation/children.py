@@ -38,6 +38,7 @@ class Shape:
     failures: dict[str, int]
     retries: int = 2
     retry_delay_s: float = 5.0
+    limit: int | None = None  # of all its tasks, which share a name
 
     def value(self, id: str) -> str:
         """What a sequential execution gives."""
@@ -167,7 +168,10 @@ class PlayedChild:
         if self._orders.only_task is not None:
             yield from self._one(self._orders.only_task)
             return
-        tasks = tuple(fr.PlannedTask(id, id.rpartition("-")[0], parents) for id, parents in self._shape.parents.items())
+        tasks = tuple(
+            fr.PlannedTask(id, id.rpartition("-")[0], parents, self._shape.limit)
+            for id, parents in self._shape.parents.items()
+        )
         yield 0.1
         answer = yield fr.Planned(1, tasks)
         if isinstance(answer, fr.Refused):
@@ -197,7 +201,7 @@ class PlayedChild:
 
     def _one(self, id: str) -> Iterator[Any]:
         parents = self._shape.parents.get(id, ())
-        answer = yield fr.Planned(1, (fr.PlannedTask(id, id.rpartition("-")[0], parents),))
+        answer = yield fr.Planned(1, (fr.PlannedTask(id, id.rpartition("-")[0], parents, self._shape.limit),))
         if isinstance(answer, fr.Refused):
             yield fr.FlowFailed(Failure("PlanChanged", answer.reason))
             return
@@ -232,6 +236,10 @@ class PlayedChild:
         for parent in parents:
             if tasks[parent].status is not Status.SUCCEEDED:
                 self._workshop.problems.append(f"I3: {id} started while {parent} was {tasks[parent].status}")
+        now = self._kernel.clock.now()
+        running = [task for task in tasks.values() if task.lease_until is not None and task.lease_until > now]
+        if self._shape.limit is not None and len(running) > self._shape.limit:
+            self._workshop.problems.append(f"{id} started as number {len(running)} of {self._shape.limit}")
         self._running = Started(id, self._kernel.now, tasks[id].attempt_id)
         self._workshop.started.append(self._running)
 

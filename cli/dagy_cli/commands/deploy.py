@@ -44,6 +44,7 @@ if TYPE_CHECKING:
               shell_complete=completing.words("ACTIVE", "PAUSED"))  # fmt: skip
 @click.option("--default-executor", metavar="EXECUTOR", help="For tasks that name none: lambda, step-functions, ecs.",
               shell_complete=completing.words("lambda", "step-functions", "ecs"))  # fmt: skip
+@click.option("--max-concurrent-runs", type=click.IntRange(1), metavar="N", help="More runs than that wait their turn.")
 @click.option("--bucket", metavar="NAME", help="Where artifacts go.  [default: the stage's bucket]")
 @click.option("--prefix", default="dagy", show_default=True, help="How keys in the bucket begin.")
 @click.option("--include", multiple=True, metavar="GLOB", help="Files to add when building. Repeatable.")
@@ -68,6 +69,7 @@ def deploy(
     no_schedule: bool,
     status: str | None,
     default_executor: str | None,
+    max_concurrent_runs: int | None,
     bucket: str | None,
     prefix: str,
     include: tuple[str, ...],
@@ -103,6 +105,7 @@ def deploy(
         schedule=schedule_change(schedule, timezone, is_removed=no_schedule),
         status=status,
         default_executor=default_executor,
+        max_concurrent_runs=max_concurrent_runs,
         packages=dep_packages if dep_packages or no_dep_packages else None,
         prefix=prefix.strip("/"),
         is_forced=force,

@@ -100,6 +100,7 @@ def started(task: TaskRun, *, attempt: int, attempt_id: str, started_at: str) ->
         status=Status.RUNNING,
         position=task.position,
         depends_on=task.depends_on,
+        concurrency_limit=task.concurrency_limit,
         attempt=attempt,
         attempt_id=attempt_id,
         started_at=started_at,
@@ -134,7 +135,15 @@ def finished(task: TaskRun, outcome: TaskOutcome) -> TaskRun:
 
 def planned(task: TaskRun) -> TaskRun:
     """As it was before anything happened to it."""
-    return TaskRun(task.run_id, task.id, task.task_name, Status.PENDING, task.position, tuple(task.depends_on))
+    return TaskRun(
+        task.run_id,
+        task.id,
+        task.task_name,
+        Status.PENDING,
+        task.position,
+        tuple(task.depends_on),
+        task.concurrency_limit,
+    )
 
 
 def settleable(status: Status) -> frozenset[Status]:

@@ -16,5 +16,6 @@ def offer(stage: str, sizes: Sequence[Size], platform: Platform | None = None) -
         isolations=tuple(Isolation),
         executors=(Executor.LAMBDA,),
         has_packages=True,
+        has_run_limits=True,
         platform=platform,
     )

@@ -21,6 +21,7 @@ from dagy_runtime.engine.invocation import Finished, HandedOver, Invocation, Loo
 from dagy_runtime.engine.logs import LogWriter, to_stdout
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.parking import claim_for
+from dagy_runtime.engine.run_limits import leave
 from dagy_runtime.engine.tenure import LeaseLost, Tenure
 from dagy_runtime.engine.workshop import ForkedWorkshop, Workshop
 from dagy_runtime.messages import AdvanceRun
@@ -73,6 +74,8 @@ def advance(
     owner = f"{request_id}/{ports.ids.unique()}"
     claim = claim_for(ports, message, owner=owner, lease_s=pacing.lease_s)
     if isinstance(claim, Lost):
+        if claim.run is not None and claim.run.status.is_final:
+            leave(ports, claim.run)  # whoever ended it may have died before
         return _ignored(message, claim)
 
     def renew() -> Lease | None:

@@ -7,6 +7,7 @@ from dagy.core.sizes import Isolation
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.parking import is_parked
+from dagy_runtime.engine.run_limits import leave
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Event, Run
 
@@ -24,6 +25,7 @@ def cancel_run(ports: Ports, run_id: str) -> Run:
     if run is None:
         raise NotFound("run", run_id)
     if run.status.is_final:
+        leave(ports, run)
         return run
     lease = ports.runs.get_lease(run_id)
     # Between two invocations a run that waits is leased to its timer, which needs no process to be killed.
@@ -33,6 +35,7 @@ def cancel_run(ports: Ports, run_id: str) -> Run:
     is_whoevers = run.isolation is Isolation.TASK_ISOLATED
     ended = ports.runs.finish_run(run_id, owner=owner, status=Status.CANCELLED, ended_at=now, is_whoevers=is_whoevers)
     if ended is not None:
+        leave(ports, ended)
         ports.runs.append_events([Event(run_id, ports.ids.unique(), now, "run_cancelled")])
         return ended
     return ports.runs.get_run(run_id) or run

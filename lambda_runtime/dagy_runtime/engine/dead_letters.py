@@ -13,6 +13,7 @@ from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.isolated.deciding import Busy, Start, next_step
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.resume import attempt_id
+from dagy_runtime.engine.run_limits import leave
 from dagy_runtime.messages import AdvanceRun, RunTask, from_json
 from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import DeadLetter, Event, Lease, Problem, Run
@@ -84,6 +85,7 @@ def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
     problem = Problem("InvocationFailed", letter.reason)
     ended = ports.runs.finish_run(run_id, owner=owner, status=Status.FAILED, ended_at=now, problem=problem)
     if ended is not None:
+        leave(ports, ended)
         event = Event(run_id, ports.ids.unique(), now, "run_failed", data={"reason": letter.reason})
         ports.runs.append_events([event])
     return letter

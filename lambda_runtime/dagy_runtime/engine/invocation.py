@@ -32,6 +32,7 @@ from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.parking import park
 from dagy_runtime.engine.resume import deaths_of, finished_of
+from dagy_runtime.engine.run_limits import leave
 from dagy_runtime.engine.supervision import (
     BrokeOff,
     CancelSeen,
@@ -214,6 +215,7 @@ class Invocation(Struct, frozen=True):
         )
         if stands is None:
             raise LeaseLost(self.run.id)
+        leave(self.ports, self.run)
         data = {"reason": end.problem.message} if end.problem else {}
         self.events.add(f"run_{end.status.value.lower()}", data=data)
         self.events.try_flush()  # the run has ended: nobody would come back to tell of it

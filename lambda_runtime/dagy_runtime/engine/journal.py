@@ -150,6 +150,7 @@ class Journal:
                 status=Status.PENDING,
                 position=position,
                 depends_on=task.depends_on,
+                concurrency_limit=task.concurrency_limit,
             )
             for position, task in enumerate(frame.tasks)
             if task.id not in self.stored

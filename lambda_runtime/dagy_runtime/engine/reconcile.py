@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from dagy.core.errors import NotFound
 from dagy.core.states import Status
 from dagy.core.timestamps import to_epoch, to_iso
 from dagy_runtime.engine.rescue_timer import PERIOD_S, arm_reconciler
+from dagy_runtime.engine.run_limits import leave, tended
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.ports import Ports, RunFilter
 from dagy_runtime.values import Event, Lease, Problem, Run
@@ -51,6 +53,7 @@ def reconcile(ports: Ports, *, cap: int = RESCUES_PER_PERIOD) -> Reconciled:
 def _look(ports: Ports, *, cap: int) -> Reconciled:
     now = ports.clock.now()
     lost: list[Run] = []
+    waiting: defaultdict[str, list[Run]] = defaultdict(list)
     open_runs = 0
     for run in _open_runs(ports):
         if open_runs == 0:
@@ -58,7 +61,10 @@ def _look(ports: Ports, *, cap: int) -> Reconciled:
         open_runs += 1
         lease = ports.runs.get_lease(run.id) if run.status is Status.RUNNING else None
         if is_lost(run, lease, now=now):
-            lost.append(run)
+            is_limited = run.status is Status.PENDING and run.max_concurrent_runs is not None
+            (waiting[run.deployment or ""] if is_limited else lost).append(run)
+    for deployment, runs in waiting.items():
+        lost += tended(ports, deployment, runs)
     taken = chosen(lost, cap=cap, period=int(now) // PERIOD_S)
     rescued = tuple(run.id for run in taken if _sent_on(ports, run))
     if lost:
@@ -77,6 +83,7 @@ def _sent_on(ports: Ports, run: Run) -> bool:
         ended_at = to_iso(ports.clock.now())
         problem = Problem("SizeGone", message)
         if ports.runs.finish_run(run.id, owner=None, status=Status.FAILED, ended_at=ended_at, problem=problem):
+            leave(ports, run)
             event = Event(run.id, ports.ids.unique(), ended_at, "run_failed", data={"reason": message})
             ports.runs.append_events([event])
         return False

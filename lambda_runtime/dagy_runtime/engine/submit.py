@@ -22,7 +22,8 @@ from dagy.parameters import check_values
 from dagy.schedules import parse_schedule
 from dagy_runtime.engine.packages import pinned
 from dagy_runtime.engine.rescue_timer import arm_reconciler
-from dagy_runtime.messages import AdvanceRun, FireSchedule, StartRun
+from dagy_runtime.engine.run_limits import leave, let_in
+from dagy_runtime.messages import FireSchedule, StartRun
 from dagy_runtime.ports import Created, Creation, Existed, Ports
 from dagy_runtime.values import Deployment, DeploymentStatus, FlowVersion, PackageRef, Problem, Run, Trigger
 
@@ -178,6 +179,7 @@ def _begin(ports: Ports, run: Run, misfit: Problem | None, *, idempotency_key: s
     )
     if ended is None:
         return Existed(creation.run)
+    leave(ports, ended)
     return Created(ended) if isinstance(creation, Created) else Existed(ended)
 
 
@@ -221,13 +223,14 @@ def _new_run(
         requested_by=requested_by,
         tags={**(deployment.tags if deployment else {}), **(tags or {})},
         packages=packages,
+        max_concurrent_runs=deployment.max_concurrent_runs if deployment else None,
     )
 
 
 def _start(ports: Ports, run: Run) -> None:
     if run.status is Status.PENDING:
         arm_reconciler(ports)
-        ports.dispatcher.to_runtime(run.size, AdvanceRun(run.id, hop=run.hops))
+        let_in(ports, run)
 
 
 def _reason_not_to_fire(deployment: Deployment | None) -> str | None:

@@ -91,7 +91,10 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
         return _author_failure(error, link)
     if job.only_task is not None:
         traced = _part_of(traced, job.only_task)
-    tasks = tuple(PlannedTask(call.id, call.task.name, tuple(call.depends_on)) for call in traced.calls.values())
+    tasks = tuple(
+        PlannedTask(call.id, call.task.name, tuple(call.depends_on), call.task.concurrency_limit)
+        for call in traced.calls.values()
+    )
     reply = link.ask(lambda number: Planned(number, tasks))
     if isinstance(reply, Refused):
         return FlowFailed(Failure("PlanChanged", reply.reason))

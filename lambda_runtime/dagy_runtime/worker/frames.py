@@ -42,6 +42,7 @@ class PlannedTask(msgspec.Struct, frozen=True, array_like=True):
     id: str
     task_name: str
     depends_on: tuple[str, ...]
+    concurrency_limit: Optional[int] = None
 
 
 class Planned(Frame, frozen=True):

@@ -16,7 +16,8 @@ from dagy.core.spec import FlowSpec
 MAX_ARTIFACT_BYTES: Final = 250 * 1024 * 1024
 """Of the zip. A runtime function keeps it on its disk beside what it unpacks to and the results of the run."""
 
-MAX_RUN_LIMIT: Final = 10_000
+MAX_RUN_LIMIT: Final = 1000
+"""Of `max_concurrent_runs`: one item of the table names all who run."""
 MAX_PACKAGES: Final = 10
 """How many dependency packages one deployment may have."""
 MAX_PACKAGE_BYTES: Final = 512 * 1024 * 1024
@@ -66,8 +67,7 @@ class Offer:
             raise InvalidInput(
                 "A limit of concurrent runs is not available yet", "Leave max_concurrent_runs out, or null."
             )
-        if not 1 <= max_concurrent_runs <= MAX_RUN_LIMIT:
-            raise InvalidInput(f"max_concurrent_runs {max_concurrent_runs} is out of range", f"1–{MAX_RUN_LIMIT:,}.")
+        check_run_limit(max_concurrent_runs)
 
     def check_spec(self, spec: FlowSpec) -> None:
         for name, task in spec.tasks.items():
@@ -84,6 +84,12 @@ class Offer:
                 f"{who} wants executor '{executor}', which is not available yet",
                 f"Use {_or(self.executors)}, or none.",
             )
+
+
+def check_run_limit(max_concurrent_runs: int) -> None:
+    """Raises: InvalidInput."""
+    if not 1 <= max_concurrent_runs <= MAX_RUN_LIMIT:
+        raise InvalidInput(f"max_concurrent_runs {max_concurrent_runs} is out of range", f"1–{MAX_RUN_LIMIT:,}.")
 
 
 def check_artifact_bytes(size_bytes: int, max_bytes: int) -> None:

@@ -35,6 +35,7 @@ def deploy_flow(
     namespace: str | None = None,
     tags: Mapping[str, str] | None = None,
     dep_packages: Sequence[str] | None = None,
+    max_concurrent_runs: int | None = None,
     flow_version: str | None = None,
     flow_kwargs: Mapping[str, Any] | None = None,
     force: bool = False,
@@ -59,6 +60,7 @@ def deploy_flow(
         schedule=schedule_change(schedule or None, timezone, is_removed=schedule == ""),
         default_executor=default_executor,
         packages=dep_packages,
+        max_concurrent_runs=max_concurrent_runs,
         is_forced=force,
     )
     check(options, now=time.time())

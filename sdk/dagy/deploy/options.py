@@ -58,6 +58,7 @@ class DeployOptions:
     default_executor: str | None = None
     parameters: Mapping[str, Any] | None = None
     packages: Sequence[str] | None = None
+    max_concurrent_runs: int | None = None
     bucket: str | None = None
     prefix: str = DEFAULT_PREFIX
     is_forced: bool = False
@@ -101,6 +102,8 @@ def check(options: DeployOptions, *, now: float) -> None:
     if options.default_executor is not None and options.default_executor not in list(Executor):
         meant = did_you_mean(options.default_executor, Executor)
         raise InvalidInput(f"Unknown executor '{options.default_executor}'.{meant}", f"One of {', '.join(Executor)}.")
+    if options.max_concurrent_runs is not None:
+        check_run_limit(options.max_concurrent_runs)
     _check_tags(options.tags or {})
     check_count([checked_slug(slug) for slug in options.packages or ()])
     match options.schedule:

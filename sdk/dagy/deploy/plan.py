@@ -27,6 +27,7 @@ SETTINGS: Final = (
     "parameters",
     "tags",
     "packages",
+    "max_concurrent_runs",
 )
 
 
@@ -172,6 +173,7 @@ def _settings(current: m.DeploymentResponse | None, options: DeployOptions) -> d
         "parameters": dict(options.parameters) if options.parameters is not None else None,
         "tags": dict(options.tags) if options.tags is not None else None,
         "packages": [checked_slug(slug) for slug in options.packages] if options.packages is not None else None,
+        "max_concurrent_runs": options.max_concurrent_runs,
     }
     settings.update({key: value for key, value in asked.items() if value is not None})
     return settings
@@ -188,6 +190,7 @@ def _first_settings() -> dict[str, Any]:
         "parameters": {},
         "tags": {},
         "packages": [],
+        "max_concurrent_runs": None,
     }
 
 

@@ -57,6 +57,7 @@ class RunItems:
             "result": of_result(run.result),
             "hops": run.hops,
             "is_planned": run.is_planned or None,
+            "max_concurrent_runs": run.max_concurrent_runs,
             "packages": [asdict(one) | {"artifact": asdict(one.artifact)} for one in run.packages] or None,
             **schema.run_index(
                 run.id,
@@ -91,6 +92,7 @@ class RunItems:
             result=read_result(item),
             hops=item["hops"],
             is_planned=item.get("is_planned", False),
+            max_concurrent_runs=item.get("max_concurrent_runs"),
             packages=tuple(map(_package, item.get("packages", ()))),
         )
 
@@ -134,14 +136,13 @@ class RunItems:
         )
 
     def of_task_list(self, run_id: str, tasks: list[TaskRun]) -> Item:
-        rows = [[task.id, task.task_name, task.position, list(task.depends_on)] for task in tasks]
+        rows = [
+            [task.id, task.task_name, task.position, list(task.depends_on), task.concurrency_limit] for task in tasks
+        ]
         return {"tasks": self._packing.packed(rows, owner=_owner(run_id))}
 
     def task_list(self, run_id: str, item: Item) -> list[TaskRun]:
-        return [
-            TaskRun(run_id, id_, name, Status.PENDING, position, tuple(depends_on))
-            for id_, name, position, depends_on in self._packing.unpacked(item["tasks"])
-        ]
+        return [_planned_task(run_id, *row) for row in self._packing.unpacked(item["tasks"])]
 
     def of_places(self, run_id: str, places: Sequence[Place]) -> Item:
         rows = [
@@ -152,6 +153,7 @@ class RunItems:
                 place.task.depends_on,
                 [[exit.id, exit.position, exit.member, exit.members] for exit in place.exits],
                 place.end,
+                place.task.concurrency_limit,
             ]
             for place in places
         ]
@@ -160,11 +162,11 @@ class RunItems:
     def places(self, run_id: str, item: Item) -> list[Place]:
         return [
             Place(
-                TaskRun(run_id, id_, name, Status.PENDING, position, tuple(depends_on)),
+                _planned_task(run_id, id_, name, position, depends_on, limit),
                 tuple(Exit(*exit) for exit in exits),
                 tuple(end) if end else None,
             )
-            for id_, name, position, depends_on, exits, end in self._packing.unpacked(item["places"])
+            for id_, name, position, depends_on, exits, end, limit in self._packing.unpacked(item["places"])
         ]
 
     def of_event(self, event: Event) -> Item:
@@ -223,6 +225,13 @@ def read_lease(run_id: str, item: Item) -> Lease:
 
 def artifact(data: Item) -> ArtifactRef:
     return ArtifactRef(data["bucket"], data["key"], data["sha256"], data.get("version_id"), data.get("size_bytes", 0))
+
+
+def _planned_task(
+    run_id: str, id_: str, name: str, position: int, depends_on: Sequence[str], limit: int | None = None
+) -> TaskRun:
+    """Runs from before limits have rows without one."""
+    return TaskRun(run_id, id_, name, Status.PENDING, position, tuple(depends_on), limit)
 
 
 def _package(data: Item) -> PackageRef:

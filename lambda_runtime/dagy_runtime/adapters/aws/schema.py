@@ -16,6 +16,8 @@ that the stacks can read it.
 | places of tasks   | `RUN#<id>#<shard>`  | `PLACES#<n>`   |                                                   |
 | task run          | `RUN#<id>#<shard>`  | `TASK#<id>`    |                                                   |
 | node of a join    | `RUN#<id>#<shard>`  | `JOIN#<node>`  |                                                   |
+| seats taken       | `RUN#<hall>`        | `SEATS`        |                                                   |
+| who waits for one | `RUN#<hall>`        | `WAITS#<entry>`|                                                   |
 | idempotency key   | `IDEM#<sha256>`     | `META`         | (goes by TTL)                                     |
 | kept answer       | `IDEM#<sha256>`     | `ANSWER`       | (goes by TTL)                                     |
 | draft             | `DRAFT#<id>`        | `META`         | gsi4 `DRAFTS`: time#id                            |
@@ -65,6 +67,8 @@ FLOW_VERSION_PREFIX: Final = "V#"
 EVENT_PREFIX: Final = "EVENT#"
 EVENT_END: Final = "EVENT$"  # above every event: `$` comes after `#`
 TASK_LIST_PREFIX: Final = "TASKS#"
+_QUEUE_PREFIX: Final = "WAITS#"
+QUEUE_END: Final = "WAITS$"  # above every entry
 
 
 class Key(Struct, frozen=True):
@@ -129,6 +133,15 @@ def task_key(run_id: str, task_run_id: str) -> Key:
 
 def join_key(run_id: str, node: str) -> Key:
     return Key(f"RUN#{run_id}#{zlib.crc32(node.encode()) % TASK_SHARDS:02d}", f"JOIN#{node}")
+
+
+def seats_key(hall: str) -> Key:
+    """Under the prefix of runs, which is what runtime functions may reach."""
+    return Key(f"RUN#{hall}", "SEATS")
+
+
+def queue_key(hall: str, entry: str) -> Key:
+    return Key(f"RUN#{hall}", f"{_QUEUE_PREFIX}{entry}")
 
 
 def event_key(run_id: str, event_id: str) -> Key:

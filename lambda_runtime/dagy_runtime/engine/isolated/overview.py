@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from dagy_runtime.engine.isolated.deciding import look_at
 from dagy_runtime.engine.isolated.release import look_again, send, skip
+from dagy_runtime.engine.isolated.seating import within_limits
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Run, TaskRun
 
@@ -30,7 +31,7 @@ def look_after(ports: Ports, run: Run, tasks: Mapping[str, TaskRun]) -> Found:
     outlook = look_at(run, plan, tasks, now=ports.clock.now())
     if outlook.is_over:
         return Found(True)
-    rescued = outlook.lost[:RESCUES]
+    rescued = within_limits(ports, outlook.lost, tasks)[:RESCUES]
     if outlook.spoiled:
         skip(ports, run, plan, outlook.spoiled, because="a task before it")
     send(ports, run, [plan.tasks[id] for id in rescued])

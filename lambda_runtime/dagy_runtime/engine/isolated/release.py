@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
+from dagy_runtime.engine.isolated.seating import leave_seat
 from dagy_runtime.messages import AdvanceRun, Message, ReleaseTasks, RunTask
 from dagy_runtime.plan import Place, Placed, Plan, Stop
 from dagy_runtime.ports import Ports
@@ -23,6 +24,7 @@ def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> None:
 
     Raises: Unavailable.
     """
+    leave_seat(ports, run, place.task)
     if task.status is Status.SUCCEEDED:
         send(ports, run, [exit for exit in place.exits if _is_full(ports, run, exit.way())])
         arrive_at_end(ports, run, [place])

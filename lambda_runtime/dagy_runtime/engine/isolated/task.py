@@ -23,6 +23,7 @@ from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.exchange import Exchange
 from dagy_runtime.engine.isolated.deciding import Busy, Early, Over, Start, next_step
 from dagy_runtime.engine.isolated.release import follow_up
+from dagy_runtime.engine.isolated.seating import has_seat, leave_seat
 from dagy_runtime.engine.isolated.task_journal import TaskJournal
 from dagy_runtime.engine.logs import LogWriter, to_stdout
 from dagy_runtime.engine.pacing import Pacing
@@ -51,7 +52,9 @@ class Repeated(Struct, frozen=True):
 
 
 class Passed(Struct, frozen=True):
-    """Nothing was to be done here. `reason`: `task_unknown`, `task_taken`, `task_waits` or `run_final`."""
+    """Nothing was to be done here. `reason`: `task_unknown`, `task_taken`, `task_waits`, `task_queued` (for its limit) or
+    `run_final`.
+    """
 
     reason: str
 
@@ -96,6 +99,8 @@ def run_task(
         return _again(ports, place, task)
     if isinstance(step, (Busy, Early)):
         return _passed(message, "task_taken")
+    if not has_seat(ports, place.task):
+        return _passed(message, "task_queued")
     return _Attempt(ports, place, task, step, request_id, pacing, console, monotonic, workshop).carry_out(time_left)
 
 
@@ -183,6 +188,7 @@ class _Attempt(Struct, frozen=True):
             with suppress(DagyError):
                 events.flush()
         if ended.status is Status.PENDING:
+            leave_seat(self.ports, run, self.place.task)
             wake_later(self.ports, ended)
         elif not leads_on:  # who sees the run final finds its log whole
             follow_up(self.ports, run, self.place, ended)

@@ -1,0 +1,78 @@
+"""At most so many runs of one task at once, in one run of a flow: `concurrency_limit`.
+
+A task takes a seat before it is claimed and leaves it with its outcome, also one that only puts it back. One that finds
+none stands in the queue until a seat is free. Should a message be lost, or a seat stay with somebody who has ended, the
+next look at the run mends it, as it mends everything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from dagy_runtime.messages import RunTask
+from dagy_runtime.ports import Ports
+from dagy_runtime.seats import hall_of_tasks
+from dagy_runtime.values import Run, TaskRun
+
+
+def has_seat(ports: Ports, task: TaskRun) -> bool:
+    """Whether it may run now, as far as its limit is concerned. If not, it is sent a message when there is room.
+
+    It queues before it looks again: whoever leaves in between finds it in the queue, or has left it a seat.
+    """
+    if task.concurrency_limit is None:
+        return True
+    hall, entry = hall_of_tasks(task.run_id, task.task_name), _entry(task)
+    if ports.runs.take_seat(hall, task.id, seats=task.concurrency_limit):
+        return True
+    ports.runs.queue_up(hall, entry)
+    if not ports.runs.take_seat(hall, task.id, seats=task.concurrency_limit):
+        return False
+    ports.runs.leave_queue(hall, entry)
+    return True
+
+
+def leave_seat(ports: Ports, run: Run, task: TaskRun) -> None:
+    """Give the seat back and send those on who wait for one. A repeat changes nothing, and sends nobody twice."""
+    if task.concurrency_limit is None:
+        return
+    hall = hall_of_tasks(run.id, task.task_name)
+    free = task.concurrency_limit - ports.runs.leave_seat(hall, task.id)
+    for entry in ports.runs.queue(hall, limit=free) if free > 0 else ():
+        position, _, id = entry.partition("#")
+        ports.dispatcher.to_runtime(run.size, RunTask(run.id, id, int(position)))
+        ports.runs.leave_queue(hall, entry)
+
+
+def within_limits(ports: Ports, lost: Sequence[str], tasks: Mapping[str, TaskRun]) -> tuple[str, ...]:
+    """Those of the lost that have a seat, or for whom there is one; the others only wait for their turn. Seats of tasks
+    that have ended are freed.
+    """
+    free: defaultdict[str, int] = defaultdict(int)
+    seated: dict[str, set[str]] = {}
+    for id in lost:
+        task = tasks[id]
+        if task.concurrency_limit is None or task.task_name in seated:
+            continue
+        hall = hall_of_tasks(task.run_id, task.task_name)
+        taken = ports.runs.seated(hall)
+        ended = {id for id in taken if id not in tasks or tasks[id].status.is_final}
+        for id_ in ended:
+            ports.runs.leave_seat(hall, id_)
+        seated[task.task_name] = set(taken - ended)
+        free[task.task_name] = task.concurrency_limit - len(taken - ended)
+    admitted = []
+    for id in lost:
+        name = tasks[id].task_name
+        if name in seated and id not in seated[name]:
+            if free[name] <= 0:
+                continue
+            free[name] -= 1
+        admitted.append(id)
+    return tuple(admitted)
+
+
+def _entry(task: TaskRun) -> str:
+    """In the flow's order."""
+    return f"{task.position:09d}#{task.id}"

@@ -1,0 +1,96 @@
+"""At most so many runs of a deployment at once, the others in the order in which they were asked for.
+
+A run has its seat before its first message is sent, and until it has ended. A run without a limit needs none. Whoever
+ends a run lets the next one in; should that be lost, the reconciler does it within a minute.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from dagy.core.errors import NotFound
+from dagy.core.states import Status
+from dagy_runtime.messages import AdvanceRun
+from dagy_runtime.ports import Ports
+from dagy_runtime.seats import hall_of_runs
+from dagy_runtime.values import Run
+
+_LOG: Final = logging.getLogger("dagy.engine.limits")
+_QUEUE: Final = 10_000
+"""Entries of a queue that are looked at. Those beyond wait until it is shorter."""
+_AT_ONCE: Final = 25
+
+
+def let_in(ports: Ports, run: Run) -> None:
+    """Start a run that is PENDING, or have it wait for its turn. A repeat sends its message again, which is harmless.
+
+    Raises: NotFound when it has no limit and the stage has no function of its size.
+    """
+    if run.max_concurrent_runs is None or run.deployment is None:
+        _send(ports, run)
+        return
+    ports.runs.queue_up(hall_of_runs(run.deployment), _entry(run))
+    _move_up(ports, run.deployment)
+
+
+def leave(ports: Ports, run: Run) -> None:
+    """Of a run that has ended: the next may begin. A repeat changes nothing."""
+    if run.max_concurrent_runs is None or run.deployment is None:
+        return
+    hall = hall_of_runs(run.deployment)
+    ports.runs.leave_queue(hall, _entry(run))
+    ports.runs.leave_seat(hall, run.id)
+    _move_up(ports, run.deployment)
+
+
+def tended(ports: Ports, deployment: str, waiting: Sequence[Run]) -> list[Run]:
+    """The reconciler's look at the runs of a deployment that wait for long: free seats of runs that have ended, put
+    those into the queue that never got there, let in whom there is room for. Returns those who have a seat, and whose
+    message was lost.
+    """
+    hall = hall_of_runs(deployment)
+    seated = ports.runs.seated(hall)
+    for id in seated:
+        run = ports.runs.get_run(id)
+        if run is None or run.status.is_final:
+            ports.runs.leave_seat(hall, id)
+    queued = set(ports.runs.queue(hall, limit=_QUEUE))
+    for run in waiting:
+        if run.id not in seated and _entry(run) not in queued:
+            ports.runs.queue_up(hall, _entry(run))
+    _move_up(ports, deployment)
+    return [run for run in waiting if run.id in seated]
+
+
+def _move_up(ports: Ports, deployment: str) -> None:
+    """Let in whoever stands first, as long as there are seats."""
+    hall = hall_of_runs(deployment)
+    while entries := ports.runs.queue(hall, limit=_AT_ONCE):
+        for entry in entries:
+            run = ports.runs.get_run(entry.partition("#")[2])
+            if run is not None and run.status is Status.PENDING:
+                if not ports.runs.take_seat(hall, run.id, seats=run.max_concurrent_runs or 1):
+                    return
+                _try_to_send(ports, run)
+            ports.runs.leave_queue(hall, entry)
+
+
+def _try_to_send(ports: Ports, run: Run) -> None:
+    """A runtime function reaches no other size than its own, and one that only buries the dead reaches none. The run
+    has its seat, and the reconciler finds it.
+    """
+    try:
+        _send(ports, run)
+    except NotFound:
+        _LOG.info("run_left_to_reconciler run_id=%s size=%s", run.id, run.size)
+
+
+def _send(ports: Ports, run: Run) -> None:
+    ports.dispatcher.to_runtime(run.size, AdvanceRun(run.id, hop=run.hops))
+
+
+def _entry(run: Run) -> str:
+    """Sorts by the time at which the run was asked for."""
+    return f"{run.created_at}#{run.id}"
