@@ -28,7 +28,7 @@ def test_a_seat_that_is_left_is_free_and_leaving_again_changes_nothing(world):
 
 
 def test_of_16_who_want_one_of_3_seats_3_sit(world, together):
-    sat = together(16, lambda number: world.runs.take_seat("hall", f"w-{number}", seats=3))
+    sat = together(lambda number: world.runs.take_seat("hall", f"w-{number}", seats=3), list(range(16)))
     assert sorted(sat) == [False] * 13 + [True] * 3
     assert world.runs.seated("hall") == {f"w-{number}" for number, is_seated in enumerate(sat) if is_seated}
 
@@ -36,8 +36,8 @@ def test_of_16_who_want_one_of_3_seats_3_sit(world, together):
 def test_a_queue_is_in_order_and_has_everybody_once(world):
     for entry in ("2#b", "1#a", "10#c", "2#b"):
         world.runs.queue_up("hall", entry)
-    assert world.runs.queue("hall", limit=9) == ("10#c", "1#a", "2#b")
-    assert world.runs.queue("hall", limit=2) == ("10#c", "1#a")
+    assert world.runs.queue("hall", limit=9) == ("1#a", "10#c", "2#b")
+    assert world.runs.queue("hall", limit=2) == ("1#a", "10#c")
     for _ in range(2):
         world.runs.leave_queue("hall", "1#a")
     assert world.runs.queue("hall", limit=9) == ("10#c", "2#b")

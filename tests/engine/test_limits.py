@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -64,7 +66,8 @@ def submit(stage: Any, deployment: Any, count: int = 1, **options: Any) -> list[
 
 def started(stage: Any) -> list[str]:
     """The runs whose first message was sent, in that order."""
-    return list(dict.fromkeys(d.message.run_id for d in stage.ports.dispatcher.sent if d.message.hop == 0))
+    messages = [delivery.message for delivery in stage.ports.dispatcher.sent]
+    return list(dict.fromkeys(message.run_id for message in messages if isinstance(message, AdvanceRun)))
 
 
 def deliver_next(stage: Any) -> None:
@@ -131,11 +134,8 @@ def dying(ports: Any, after: int) -> Any:
 @pytest.mark.parametrize("after", range(12))
 def test_a_crash_at_any_moment_of_a_submission_keeps_no_seat_for_ever(stage: Any, limited: Any, after: int) -> None:
     (first,) = submit(stage, limited)
-    crashing = replace(stage, ports=dying(stage.ports, after)) if after < 99 else stage
-    try:
-        submit(crashing, limited)
-    except Unavailable:
-        pass
+    with suppress(Unavailable):
+        submit(dataclasses.replace(stage, ports=dying(stage.ports, after)), limited)
     later = submit(stage, limited, 3)
     stage.until_quiet()
 
@@ -147,11 +147,8 @@ def test_a_crash_at_any_moment_of_a_submission_keeps_no_seat_for_ever(stage: Any
 @pytest.mark.parametrize("after", range(8))
 def test_a_crash_at_any_moment_of_an_end_lets_the_next_in(stage: Any, limited: Any, after: int) -> None:
     first, second, third = submit(stage, limited, 3)
-    cancelled = dying(stage.ports, after)
-    try:
-        cancel_run(cancelled, first)
-    except Unavailable:
-        pass
+    with suppress(Unavailable):
+        cancel_run(dying(stage.ports, after), first)
     stage.ports.dispatcher.waiting.clear()
     stage.until_quiet()
 

@@ -101,6 +101,20 @@ class MixesResults(Store):
         return self._inner.finish_task(run_id, task_run_id, attempt_id=attempt_id, outcome=outcome)
 
 
+class SeatsEverybody(Store):
+    """Limits are not minded."""
+
+    def take_seat(self, hall: str, who: str, *, seats: int) -> bool:
+        return bool(self._inner.take_seat(hall, who, seats=1000))
+
+
+class KeepsSeats(Store):
+    """Who has ended keeps the seat."""
+
+    def leave_seat(self, hall: str, who: str) -> int:
+        return len(self._inner.seated(hall))
+
+
 PLANTED: dict[str, dict[str, Any]] = {
     "joins count": {"wrap_store": CountsArrivals},
     "no fencing": {"wrap_store": DoesNotFence},
@@ -110,6 +124,8 @@ PLANTED: dict[str, dict[str, Any]] = {
     "ends are not final": {"wrap_store": EndsAgain},
     "the plan is cut short": {"wrap_store": CutsPlansShort},
     "results are mixed up": {"wrap_store": MixesResults},
+    "limits are not minded": {"wrap_store": SeatsEverybody},
+    "seats are kept": {"wrap_store": KeepsSeats},
     "messages are acknowledged first": {"acknowledges_first": True, "has_reconciler": False},
     "no reconciler": {"has_reconciler": False},
 }

@@ -32,6 +32,8 @@ def encoded(value: Any) -> dict[str, Any]:
     if isinstance(value, (list, tuple)):
         return {"L": [encoded(one) for one in value]}
     if isinstance(value, (set, frozenset)):
+        if all(isinstance(one, str) for one in value):
+            return {"SS": sorted(value)}
         return {"NS": [repr(int(one)) for one in sorted(value)]}
     raise TypeError(f"{type(value).__name__} is not stored in items")
 
@@ -43,6 +45,8 @@ def decoded(attribute: Mapping[str, Any]) -> Any:
         return int(value) if value.lstrip("-").isdigit() else float(value)
     if kind == "NS":
         return {int(one) for one in value}
+    if kind == "SS":
+        return set(value)
     if kind == "M":
         return from_wire(value)
     if kind == "L":
