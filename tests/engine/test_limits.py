@@ -172,7 +172,7 @@ def test_a_run_of_another_size_is_let_in_by_the_reconciler(stage: Any, limited: 
         def to_runtime(self, size: Any, message: Any) -> None:
             raise NotFound("runtime function of size", size)
 
-    first, second, third = submit(stage, limited, 3)
+    *_, third = submit(stage, limited, 3)
     stage.deliver(ports=replace(stage.ports, dispatcher=Alone()))  # whoever ends a run here reaches nobody
     assert stage.run(third).status is Status.PENDING
 

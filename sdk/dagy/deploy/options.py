@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from dagy.core.errors import InvalidInput, InvalidSchedule
 from dagy.core.names import RESERVED_PREFIXES, checked_name, did_you_mean, is_reserved_key
+from dagy.core.offer import check_run_limit
 from dagy.core.sizes import ExecutionMode, Executor
 from dagy.core.slugs import checked_slug
 from dagy.packages.together import check_count

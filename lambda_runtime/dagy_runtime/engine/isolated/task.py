@@ -52,8 +52,8 @@ class Repeated(Struct, frozen=True):
 
 
 class Passed(Struct, frozen=True):
-    """Nothing was to be done here. `reason`: `task_unknown`, `task_taken`, `task_waits`, `task_queued` (for its limit) or
-    `run_final`.
+    """Nothing was to be done here. `reason`: `task_unknown`, `task_taken`, `task_waits`, `task_queued` (for its limit)
+    or `run_final`.
     """
 
     reason: str
