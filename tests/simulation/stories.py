@@ -45,7 +45,7 @@ def story_of(seed: int) -> Story:
     faults = Faults(**kinds, lose=chance.choice([0.0, 0.0, rate]), skew_s=chance.choice([0.0, 3.0]))
     cancel_at_s = chance.uniform(0, 120) if chance.random() < 0.15 else None
     delay_s = chance.choice([1.0, 30.0])
-    limit = random.Random(-seed - 1).choice([None, None, 1, 2, 3])  # noqa: S311
+    limit = random.Random(-seed - 1).choice([None, None, 1, 2, 3])
     return Story(
         Shape(parents, seconds, failures, retry_delay_s=delay_s, limit=limit),
         faults,
