@@ -22,9 +22,11 @@ from dagy_cli.settings import Settings
 STATE_HINT: Final = "Dagy keeps its state there. Set DAGY_LOCAL_DIR to a folder that you may write to."
 
 
-def report(error: BaseException, settings: Settings, *, color: bool | None = None) -> ExitCode:
-    """Write the error to stderr, as JSON when the answers are, and say which exit code it means. `color` None leaves
-    it to whether stderr is a terminal.
+def report(
+    error: BaseException, settings: Settings, *, usage: str | None = None, color: bool | None = None
+) -> ExitCode:
+    """Write the error to stderr, as JSON when the answers are, and say which exit code it means. `usage` is that of the
+    command whose line was wrong; `color` None leaves it to whether stderr is a terminal.
     """
     if settings.is_debug and not isinstance(error, click.UsageError):
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
@@ -33,7 +35,9 @@ def report(error: BaseException, settings: Settings, *, color: bool | None = Non
         click.echo(json.dumps({"error": body}, ensure_ascii=False), err=True)
         return code
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        click.echo(error.ctx.get_usage(), err=True)
+        usage = error.ctx.get_usage()
+    if usage is not None:
+        click.echo(usage, err=True)
     if code is ExitCode.INTERRUPTED and sys.stderr.isatty():
         click.echo(err=True)  # the terminal has shown ^C, somewhere in a line
     click.echo(f"{click.style('Error:', fg='red')} {body['message']}", err=True, color=color)

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import click
 
+from dagy.core.errors import InvalidInput
 from dagy_cli.exit_codes import ExitCode
 from dagy_cli.failures import report
 from dagy_cli.lazy import Lazy, LazyGroup
 from dagy_cli.output import OutputLost
-from dagy_cli.settings import VERSION_OPTION, Format, Settings, settings_of
+from dagy_cli.settings import VERSION_OPTION, Format, Settings, settings_of, usage_of
 
 SECTIONS = {
     "Every day": {
@@ -80,8 +81,18 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except (Exception, KeyboardInterrupt) as error:  # the root of the command line: see the module's first sentence
-        return report(_lost_output() or error, _settings_in_force(error, ctx, arguments), color=color)
+        usage = usage_of(ctx) if _is_about(error, arguments) else None
+        return report(_lost_output() or error, _settings_in_force(error, ctx, arguments), usage=usage, color=color)
     return ExitCode.OK
+
+
+def _is_about(error: BaseException, arguments: Sequence[str]) -> bool:
+    """Whether it refuses what was typed: it quotes a word of the line, or a part of `key=value` or `a,b,c`."""
+    if not isinstance(error, InvalidInput):
+        return False
+    said = f"{error} {error.hint}"
+    parts = (part for word in arguments for part in (word, *word.split("=", 1), *word.split(",")))
+    return any(repr(part) in said for part in parts)
 
 
 def _color(arguments: Sequence[str]) -> bool | None:

@@ -46,11 +46,18 @@ class Settings:
 
 
 _KEY: Final = "dagy.settings"
+_COMMAND: Final = "dagy.command"
 
 
 def settings_of(ctx: click.Context) -> Settings:
     settings = ctx.meta.get(_KEY)
     return settings if isinstance(settings, Settings) else Settings()
+
+
+def usage_of(ctx: click.Context) -> str | None:
+    """How the command that was carried out last is used; None when it did not come to that."""
+    command = ctx.meta.get(_COMMAND)
+    return command.get_usage() if isinstance(command, click.Context) else None
 
 
 def _change(ctx: click.Context, **changes: Any) -> None:
@@ -145,6 +152,10 @@ class WithGlobalOptions(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *GLOBAL_OPTIONS]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.meta[_COMMAND] = ctx
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         options = [p for p in self.get_params(ctx) if isinstance(p, click.Option) and p not in GLOBAL_OPTIONS]

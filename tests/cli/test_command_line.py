@@ -367,6 +367,41 @@ def test_of_a_mistyped_value_the_near_one_is_named(dagy: Any, words: list[str], 
     assert meant in dagy(*words, expect=code).stderr
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run --local my-etl",
+        "build x.py:f --param bad",
+        "run flow.py:etl --param citis=1",
+        "schedules test invalid",
+        "config set bad_name",
+        "config set dev --api-url localhost",
+        "init ../x",
+        "init flow x --steps a,,b",
+        "run x --execution-mode smal",
+        "deploy flow.py:etl --timezone Mars --schedule @daily --dry-run",
+        "runs list --limit none",
+    ],
+)
+def test_what_was_typed_wrong_comes_with_the_usage_line(dagy: Any, project: Any, line: str) -> None:
+    project(name="flow")
+
+    said = dagy(*line.split(), expect=2)
+
+    assert said.stderr.startswith("Usage: dagy "), said.stderr
+    assert dagy(*line.split(), "--json", expect=2).error["code"]
+
+
+def test_what_is_wrong_in_a_file_or_a_variable_comes_without_the_usage_line(
+    dagy: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGY_API_URL", "localhost")
+    assert dagy("flows", "list", expect=2).stderr.startswith("Error: ")
+    home.mkdir(exist_ok=True)
+    (home / "config.yaml").write_text("[")
+    assert dagy("flows", "list", expect=2).stderr.startswith("Error: ")
+
+
 def test_of_a_mistyped_flow_or_deployment_the_near_one_is_named(dagy: Any, stage: Any, project: Any) -> None:
     dagy("deploy", f"{project()}:etl", "--deployment", "nightly")
 
