@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,16 @@ def run_remotely(
         {"deployment": deployment, "parameters": parameters, **request}, idempotency_key=idempotency_key
     )
     tell(session, started, waiting)
+
+
+def would_run_remotely(session: Session, deployment: str, texts: Mapping[str, str], modes: Sequence[str]) -> None:
+    """Write what `run_remotely` would start, as far as the deployment tells."""
+    parse_execution_modes(tuple(modes))
+    parameters = _parameters(session.client, deployment, texts)
+    found = session.client.get_deployment(deployment)
+    flow = f"{found.flow_name}:{found.flow_version}"
+    facts = {"deployment": found.name, "flow_name": found.flow_name, "flow_version": found.flow_version}
+    session.out.dry_run({**facts, "parameters": {**found.parameters, **parameters}}, f"Would run {found.name}: {flow}")
 
 
 def tell(session: Session, started: RunResponse, waiting: Waiting) -> None:

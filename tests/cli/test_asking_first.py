@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from dagy_cli.root import root
+from dagy_cli.tree import walk
 
 Write = Callable[..., str]
 
@@ -80,6 +84,28 @@ CHANGING = [
     pytest.param(["users", "disable", "{user}"], id="users disable"),
     pytest.param(["users", "enable", "{user}"], id="users enable"),
 ]
+
+
+READING = (
+    "build, dev, logs, flows *, deployments history, deployments list, deployments show, schedules *, packages list, "
+    "packages show, runs events, runs inspect, runs list, runs result, runs show, runs watch, infra diff, "
+    "infra outputs, infra status, infra synth, local logs, local status, keys list, users list, users show, audit list, config list, "
+    "config show, status, open, whoami, doctor, help *"
+)
+STARTING = "run, runs bulk, runs retry"
+"""A run can be cancelled: nobody is asked about starting one."""
+OURS = "config, config set, config use, login, logout, local start, local stop, init, completion, clean"
+"""They change this machine only, and say so; those that remove what cannot be had again are tested here."""
+
+
+def test_whatever_changes_a_stage_takes_dry_run_and_yes() -> None:
+    known = [re.escape(name).replace(r"\*", r"[\w-]+") for name in re.split(r",\s*", f"{READING}, {OURS}, {STARTING}")]
+    changing = [node for node in walk(root) if node.is_leaf and not re.fullmatch("|".join(known), " ".join(node.words))]
+
+    assert len(changing) > 15
+    for node in changing:
+        options = {name for param in node.command.get_params(node.ctx) for name in param.opts}
+        assert options >= {"--dry-run", "--yes"}, node.words
 
 
 @pytest.fixture

@@ -423,3 +423,37 @@ def test_an_api_that_is_down_is_exit_4(dagy: Any, monkeypatch: pytest.MonkeyPatc
         "Error: APIError 0: Unable to reach Dagy API at http://127.0.0.1:9/v1. "
         "Check DAGY_API_URL/profile and network connectivity.\n"
     )
+
+
+def test_a_dry_run_says_what_would_run_and_runs_nothing(dagy: Any, stage: Any, project: Write) -> None:
+    flow = project()
+    dagy("deploy", f"{flow}:etl")
+    posted = [line for line in stage.asked if line.startswith("POST")]
+
+    here = dagy("run", f"{flow}:etl", "--param", "n=2", "--dry-run", "--json")
+    there = dagy("run", "etl", "--param", "n=2", "--dry-run", "--json")
+
+    assert (here.json["flow_name"], here.json["parameters"], here.json["task_count"]) == ("etl", {"n": 2}, 2)
+    assert (there.json["deployment"], there.json["parameters"]["n"]) == ("etl", 2)
+    assert here.json["dry_run"] is there.json["dry_run"] is True
+    assert dagy("run", "etl", "--dry-run").stdout == "Would run etl: etl:latest\n"
+    assert dagy("run", f"{flow}:etl", "--dry-run").stdout == "Would run etl:latest here: 2 tasks\n"
+    assert [line for line in stage.asked if line.startswith("POST")] == posted
+    assert dagy("runs", "list", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    "words, code",
+    [
+        pytest.param(["nope"], 5, id="no such deployment"),
+        pytest.param(["etl", "--param", "n=x"], 2, id="a parameter of another type"),
+        pytest.param(["etl", "--execution-mode", "smal"], 2, id="no such size"),
+        pytest.param(["nope.py:etl"], 5, id="no such file"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would(
+    dagy: Any, stage: Any, project: Write, words: list[str], code: int
+) -> None:
+    dagy("deploy", f"{project()}:etl")
+
+    dagy("run", *words, "--dry-run", expect=code)

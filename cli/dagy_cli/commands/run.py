@@ -13,11 +13,12 @@ import click
 from dagy.core.errors import APIError, InvalidInput, LocalExecutionError, RunFailed
 from dagy.core.states import Status
 from dagy_cli import completing
+from dagy_cli.amounts import count_text
 from dagy_cli.following import Follower, following
 from dagy_cli.local_runs import run_row
 from dagy_cli.locating import place_options
 from dagy_cli.params import pairs
-from dagy_cli.remote_run import Waiting, run_remotely
+from dagy_cli.remote_run import Waiting, run_remotely, would_run_remotely
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command, Settings
 
@@ -58,6 +59,9 @@ class _Run(Command):
 @click.option("--wait", is_flag=True, help="Wait until the run has ended (remote).")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(0), metavar="SECONDS", help="Wait no longer (remote).")
 @click.option("--idempotency-key", metavar="KEY", help="Commands with the same key start one run (remote).")
+@click.option(
+    "--dry-run", "is_dry_run", is_flag=True, help="Say what would be run, with which parameters, and run nothing."
+)
 @pass_session
 def run(
     session: Session,
@@ -73,6 +77,7 @@ def run(
     wait: bool,
     timeout_s: float | None,
     idempotency_key: str | None,
+    is_dry_run: bool,
 ) -> None:
     """Run a flow on this machine (PATH:FLOW), or a deployment in its stage (a name).
 
@@ -91,7 +96,7 @@ def run(
                    "--idempotency-key": idempotency_key}  # fmt: skip
     if resumed is not None or resume_last:
         _refuse(
-            {"--param": texts, "--remote": place == "remote", **remote_only},
+            {"--param": texts, "--remote": place == "remote", "--dry-run": is_dry_run, **remote_only},
             "cannot be given to a run that is resumed: it goes on here, with its own parameters.",
         )
         if resumed is not None and resume_last:
@@ -103,6 +108,9 @@ def run(
         raise click.UsageError("Missing argument 'PATH:FLOW | DEPLOYMENT'.")
     if place == "remote" or (place is None and not is_flow_target(target)):
         with _told_what_was_meant(target):
+            if is_dry_run:
+                would_run_remotely(session, target, texts, modes)
+                return
             run_remotely(
                 session,
                 target,
@@ -117,6 +125,9 @@ def run(
             )
         return
     _refuse(remote_only, f"is for remote runs; {target!r} runs on this machine.")
+    if is_dry_run:
+        _would_run_here(session, target, texts)
+        return
     _run_here(session, target, texts, max_workers=max_workers or 1, fail_fast=not no_fail_fast)
 
 
@@ -146,6 +157,20 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 def is_flow_target(target: str) -> bool:
     """Whether the target's form says that it is a flow in a file: names of deployments have neither."""
     return ":" in target or target.endswith(".py") or "/" in target
+
+
+def _would_run_here(session: Session, target: str, texts: dict[str, str]) -> None:
+    from dagy.artifact import load_target
+    from dagy.parameters import coerce_text, describe
+
+    with _told(session.settings):
+        flow = load_target(target)
+        values: dict[str, Any] = coerce_text(describe(flow.fn), texts)
+        spec = flow.build(**values)
+    row = {
+        "flow_name": spec.name, "flow_version": spec.version, "parameters": values, "task_count": len(spec.task_runs)
+    }  # fmt: skip
+    session.out.dry_run(row, f"Would run {spec.name}:{spec.version} here: {count_text(len(spec.task_runs), 'task')}")
 
 
 def _run_here(session: Session, target: str, texts: dict[str, str], *, max_workers: int, fail_fast: bool) -> None:
