@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -15,9 +16,11 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from dagy.core.names import package_key
 from dagy.core.platforms import Platform
 from dagy.core.sizes import Size
 from dagy.core.spec import FlowSpec, TaskRunSpec, TaskSpec
+from dagy.packages.building import write_package
 from dagy_runtime.adapters.memory import FakeClock, MemoryPublicKeys, world
 from dagy_runtime.api.app import create_app
 from dagy_runtime.api.callers import Entrance
@@ -202,6 +205,13 @@ class Stage:
     def upload(self, data: bytes = b"an artifact", key: str = "dagy/flows/etl/1.0/artifact.zip") -> dict[str, Any]:
         self.ports.blobs.put(key, data)
         return {"bucket": "dagy-artifacts-memory", "key": key, "sha256": hashlib.sha256(data).hexdigest()}
+
+    def upload_package(self, folder: Path, code: str = "a = 1") -> dict[str, Any]:
+        """A dependency package with one module, and what registers it."""
+        (folder / "a.py").write_text(code)
+        contents = write_package(folder / "a.zip", {"a.py": folder / "a.py"}, LAMBDA_ARM, {"a": "1.0"})
+        uploaded = self.upload((folder / "a.zip").read_bytes(), key=package_key(contents.slug))
+        return {**uploaded, "name": "a"}
 
     def register(self, spec: FlowSpec, **more: Any) -> Reply:
         body = {"flow_spec": spec.to_dict(), "artifact": self.upload(), **more}

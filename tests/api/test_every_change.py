@@ -13,9 +13,6 @@ from typing import Any
 
 import pytest
 
-from dagy.core.names import package_key
-from dagy.core.platforms import Platform
-from dagy.packages.building import write_package
 from dagy_runtime.adapters.memory import MemoryPublicKeys
 from dagy_runtime.api.repeats import Repeats
 from dagy_runtime.api.routes import BASE, ROUTES
@@ -43,12 +40,8 @@ class World:
         return str(self.made("/users", {"email": "ann@example.com", "sends_email": False})["email"])
 
     def package(self) -> dict[str, Any]:
-        (self.folder / "a.py").write_text("a = 1")
-        contents = write_package(
-            self.folder / "a.zip", {"a.py": self.folder / "a.py"}, Platform("lambda", "arm64", "3.13"), {"a": "1.0"}
-        )
-        uploaded = self.stage.upload((self.folder / "a.zip").read_bytes(), key=package_key(contents.slug))
-        return {**uploaded, "name": "a"}
+        made: dict[str, Any] = self.stage.upload_package(self.folder)
+        return made
 
 
 DRAFT = {"name": "mine", "canvas_json": "{}"}

@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 
-from dagy.core.names import package_key
-from dagy.core.platforms import Platform
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
-from dagy.packages.building import write_package
 from dagy_runtime.api.routes import BASE, ROUTES, Route
 from dagy_runtime.values import Event, TaskRun
 
@@ -33,12 +30,8 @@ def filled(deployed: Any, spec: Any, tmp_path: Path) -> Any:
         assert client.post("/v1/drafts", {"name": f"draft {number}", "canvas_json": "{}"}).status == 201
         assert client.post("/v1/keys", {"name": f"key {number}"}).status == 201
         assert client.post("/v1/users", {"email": f"u{number}@example.com"}).status == 201
-        (tmp_path / "a.py").write_text(f"a = {number}")
-        contents = write_package(
-            tmp_path / "a.zip", {"a.py": tmp_path / "a.py"}, Platform("lambda", "arm64", "3.13"), {"a": "1.0"}
-        )
-        uploaded = deployed.upload((tmp_path / "a.zip").read_bytes(), key=package_key(contents.slug))
-        assert client.post("/v1/packages", {**uploaded, "name": "a"}).status == 201
+        package = deployed.upload_package(tmp_path, f"a = {number}")
+        assert client.post("/v1/packages", package).status == 201
     at = to_iso(ports.clock.now())
     ports.runs.put_tasks(run_id, [TaskRun(run_id, f"t-{n}", "t", Status.PENDING, n) for n in range(3)])
     ports.runs.append_events([Event(run_id, ports.ids.unique(), at, "run_started") for _ in range(3)])

@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 
 from dagy.client import models as m
-from dagy.core.names import package_key
-from dagy.core.platforms import Platform
-from dagy.packages.building import write_package
 
 BEFORE = {"schedule": "0 6 * * *", "timezone": "Europe/Athens", "tags": {"a": "b"}, "parameters": {"day": "monday"}}
 SETTINGS: list[tuple[str, Any, Any]] = [
@@ -38,13 +35,9 @@ STAMPS = {"deployment_version", "updated_at", "updated_by"}
 
 @pytest.fixture
 def slug(deployed: Any, tmp_path: Path) -> str:
-    (tmp_path / "a.py").write_text("a = 1")
-    contents = write_package(
-        tmp_path / "a.zip", {"a.py": tmp_path / "a.py"}, Platform("lambda", "arm64", "3.13"), {"a": "1.0"}
-    )
-    uploaded = deployed.upload((tmp_path / "a.zip").read_bytes(), key=package_key(contents.slug))
-    assert deployed.client().post("/v1/packages", {**uploaded, "name": "a"}).status == 201
-    return contents.slug
+    made = deployed.client().post("/v1/packages", deployed.upload_package(tmp_path))
+    assert made.status == 201
+    return str(made.json()["slug"])
 
 
 def test_every_setting_is_in_the_table() -> None:
