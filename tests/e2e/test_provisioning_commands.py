@@ -58,9 +58,9 @@ def test_a_stage_is_provisioned_looked_at_and_destroyed_by_commands_that_answer_
     manifest = json.loads(ssm.get_parameter(Name="/dagy/qa/manifest")["Parameter"]["Value"])
     newer = json.dumps({**manifest, "stack_version": "99.0.0"})
     ssm.put_parameter(Name="/dagy/qa/manifest", Value=newer, Type="String", Overwrite=True)
-    refused = infra("deploy", "--dry-run", expect=6).stderr
+    refused = infra("deploy", "--yes", expect=6).stderr
     assert "Stage qa was deployed by Dagy 99.0.0, which is newer than this" in refused
-    assert infra("deploy", "--dry-run", "--downgrade", "--json").json["dry_run"] is True
+    assert "no terminal to ask on: add --yes" in infra("deploy", "--downgrade", expect=2).stderr
 
     preview = infra("destroy", "--dry-run", "--json").json
     assert (preview["dry_run"], preview["deletes_data"]) == (True, False)
