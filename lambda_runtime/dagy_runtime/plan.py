@@ -1,9 +1,12 @@
 """The plan of a run: its task runs as traced, who waits for whom, and where waiting tasks meet. Pure.
 
-A task with several parents, and the end of the run, is a *join*: parents report their arrival, and whoever brings the
-last one goes on. Arrivals are kept as sets, so that a repeat changes nothing; a set holds at most 64 members, and
-wider joins are trees of sets, so that an arrival costs the same however wide the join is. A set that nobody has
-arrived at need not exist, so nothing is written for joins when a run is planned.
+A task with two or three parents needs nothing more than these: whoever has ended looks whether the others have, and the
+last one sees that they have. (Two may see it: a task that is released twice is claimed once.)
+
+A task with more, and the end of the run, is a *join*: parents report their arrival, and whoever brings the last one
+goes on. Arrivals are kept as sets, so that a repeat changes nothing; a set holds at most 64 members, and wider joins
+are trees of sets, so that an arrival costs the same however wide the join is. A set that nobody has arrived at need not
+exist, so nothing is written for joins when a run is planned.
 
 Whoever runs one task needs its `Place` only, which says where it leads: what a task costs does not grow with its flow.
 """
@@ -17,6 +20,8 @@ from msgspec import Struct
 
 from dagy_runtime.values import TaskRun
 
+FEW: Final = 3
+"""Parents that are looked at rather than counted: reading two states costs less than half of one write."""
 FAN_IN: Final = 64
 END: Final = "$end"
 """The join that every task arrives at which nothing waits for. No task can be named so: their ids end in -<n>."""
@@ -53,12 +58,15 @@ class Placed(Protocol):
 
 
 class Exit(Struct, frozen=True):
-    """A task that waits for this one, which is number `member` of the `members` that it waits for."""
+    """A task that waits for this one, which is number `member` of the `members` that it waits for. `others` are the
+    rest of these when they are few; else they meet at its join.
+    """
 
     id: str
     position: int
     member: int
     members: int
+    others: tuple[str, ...] = ()
 
     def way(self) -> Iterator[Stop]:
         """Where the parent arrives before this task may run."""
@@ -95,11 +103,14 @@ class Plan:
         self._sinks = {id: place for place, id in enumerate(id for id in self.tasks if not self._children[id])}
 
     def place(self, id: str) -> Place:
-        exits = tuple(
-            Exit(child, self.tasks[child].position, self._places[id, child], len(self.tasks[child].depends_on))
-            for child in self._children[id]
-        )
+        exits = tuple(self._exit(id, child) for child in self._children[id])
         return Place(self.tasks[id], exits, (self._sinks[id], len(self._sinks)) if id in self._sinks else None)
+
+    def _exit(self, parent: str, child: str) -> Exit:
+        task = self.tasks[child]
+        parents = task.depends_on
+        others = tuple(id for id in parents if id != parent) if len(parents) <= FEW else ()
+        return Exit(child, task.position, self._places[parent, child], len(parents), others)
 
     def descendants(self, id: str) -> list[str]:
         """All that waits for it, directly or not, in the flow's order."""

@@ -204,10 +204,11 @@ class RunStore(Seats, Protocol):
         problem: Problem | None = None,
         result: ResultRef | None = None,
         is_whoevers: bool = False,
+        has_open_tasks: bool = True,
     ) -> Run | None:
         """End it, for ever. `owner` None means nobody advances it: it must be PENDING, or its lease must have
         run out or been released (`ended_at` is compared with it); with `is_whoevers` the lease does not matter.
-        Open tasks of it become CANCELLED.
+        Open tasks of it become CANCELLED; not `has_open_tasks` says that there are none, which saves looking.
 
         A repeat with the same owner, status and time is accepted again. Should it crash before all open tasks are
         cancelled, a repeat does the rest, and so does whoever tries to claim, cancel or end the run next.

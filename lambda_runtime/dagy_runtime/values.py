@@ -162,6 +162,7 @@ class Run(Struct, frozen=True):
     result: ResultRef | None = None
     hops: int = 0  # invocations used so far
     is_planned: bool = False  # all its tasks are in the store
+    task_count: int = 0  # of a planned run
     packages: tuple[PackageRef, ...] = ()  # pinned as the artifact is
     max_concurrent_runs: int | None = None  # of its deployment, as it was
 

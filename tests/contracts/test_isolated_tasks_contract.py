@@ -110,8 +110,12 @@ class TestArriving:
 
 class TestPlaces:
     def test_a_place_says_where_its_task_leads(self, world: Any, tasks: Any) -> None:
-        assert world.runs.place("one", TWO, position=1) == Place(tasks[1], (Exit(SUM, 2, 1, 2),))
+        assert world.runs.place("one", TWO, position=1) == Place(tasks[1], (Exit(SUM, 2, 1, 2, (ONE,)),))
         assert world.runs.place("one", SUM, position=2) == Place(tasks[2], (), end=(0, 1))
+
+    def test_a_planned_run_knows_how_many_tasks_it_has(self, world: Any, tasks: Any) -> None:
+        run = world.runs.get_run("one")
+        assert (run.is_planned, run.task_count) == (True, 3)
 
     def test_what_is_not_in_the_plan_has_none(self, world: Any, tasks: Any) -> None:
         asked = [("one", "nobody-1", 0), ("one", ONE, 1), ("one", ONE, 70), ("other", ONE, 0)]

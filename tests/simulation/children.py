@@ -7,7 +7,8 @@ shows in every value after it.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import itertools
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from typing import Any
 import msgspec
 
 from dagy.core.states import Status
+from dagy.core.timestamps import to_epoch
 from dagy.execution.recorder import Failure, Measured
+from dagy_runtime.engine.results import INLINE_BYTES
 from dagy_runtime.engine.workshop import Orders
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Run
@@ -39,22 +42,23 @@ class Shape:
     retries: int = 2
     retry_delay_s: float = 5.0
     limit: int | None = None  # of all its tasks, which share a name
+    large: frozenset[str] = frozenset()  # whose results are too large for the table
 
-    def value(self, id: str) -> str:
+    def values(self) -> dict[str, str]:
         """What a sequential execution gives."""
         known: dict[str, str] = {}
         for task in self.parents:  # in order: parents come first
-            known[task] = value_of(task, [known[parent] for parent in self.parents[task]])
-        return known[id]
+            known[task] = self.value_of(task, [known[parent] for parent in self.parents[task]])
+        return known
+
+    def value_of(self, id: str, parents: list[str]) -> str:
+        value = hashlib.sha256("|".join([id, *parents]).encode()).hexdigest()[:16]
+        return value * (INLINE_BYTES // 16) if id in self.large else value
 
     @property
     def sinks(self) -> list[str]:
         inner = {parent for parents in self.parents.values() for parent in parents}
         return [id for id in self.parents if id not in inner]
-
-
-def value_of(id: str, parents: list[str]) -> str:
-    return hashlib.sha256("|".join([id, *parents]).encode()).hexdigest()[:16]
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Started:
     task: str
     at: float
     attempt_id: str | None
+    ready_at: float  # when the last of its parents had ended, or what it waited for had passed
     ended_at: float | None = None
 
 
@@ -74,8 +79,12 @@ class Workshop:
     kernel: Kernel
     shape: Shape
     started: list[Started] = field(default_factory=list)
-    tries: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def began_at(self) -> float:
+        """The beginning of the world, in seconds since the epoch."""
+        return self.kernel.clock.now() - self.kernel.now
 
     def of(self, ports: Ports) -> Any:
         return _Place(self, ports)
@@ -97,7 +106,7 @@ class _Place:
 class _Bench:
     workshop: Workshop
     run: Run
-    handover: Any = field(default_factory=lambda: _NoFolder())
+    handover: Any = field(default_factory=lambda: _Folder())
     fetched: tuple[str, ...] = ()
 
     @contextmanager
@@ -109,8 +118,17 @@ class _Bench:
             child.kill()
 
 
-class _NoFolder:
-    folder = Path("nowhere")
+_FOLDER = tempfile.TemporaryDirectory(prefix="dagy-played-")
+_NAMES = itertools.count()
+
+
+class _Folder:
+    """Where large results are handed over: this process has one, and what was read is deleted."""
+
+    folder = Path(_FOLDER.name)
+
+    def new_path(self) -> Path:
+        return self.folder / str(next(_NAMES))
 
 
 class PlayedChild:
@@ -192,12 +210,15 @@ class PlayedChild:
             yield fr.FlowFailed(Failure("TaskFailedError", "it failed before"), first)
             return
         if done.succeeded != frozenset(self._shape.parents):
-            self._workshop.problems.append(f"concluded without {set(self._shape.parents) - done.succeeded}")
+            self._workshop.problems.append(f"I2: concluded without {set(self._shape.parents) - done.succeeded}")
         values = []
         for id in self._shape.sinks:
             answer = yield fr.ResultWanted(2, id)
+            if isinstance(answer, fr.Refused):
+                self._workshop.problems.append(f"I2: the flow has no result of {id}: {answer.reason}")
+                return
             values.append(_value(answer))
-        yield fr.FlowSucceeded(_payload("+".join(values)))
+        yield fr.FlowSucceeded(payload_of("+".join(values)))
 
     def _one(self, id: str) -> Iterator[Any]:
         parents = self._shape.parents.get(id, ())
@@ -212,7 +233,7 @@ class PlayedChild:
         for parent in parents:
             answer = yield fr.ResultWanted(2, parent)
             if isinstance(answer, fr.Refused):
-                self._workshop.problems.append(f"{id} has no result of {parent}: {answer.reason}")
+                self._workshop.problems.append(f"I2: {id} has no result of {parent}: {answer.reason}")
                 return
             values.append(_value(answer))
         yield float(self._shape.seconds[id])
@@ -227,31 +248,49 @@ class PlayedChild:
                 yield fr.TaskFailed(id, used + 1, failure, MEASURED)
                 yield fr.FlowFailed(failure, id)
             return
-        yield fr.TaskSucceeded(3, id, used + 1, _payload(value_of(id, values)), MEASURED)
+        yield fr.TaskSucceeded(3, id, used + 1, payload_of(self._shape.value_of(id, values)), MEASURED)
         yield fr.FlowSucceeded(None)
 
     def _begin(self, id: str, parents: tuple[str, ...]) -> None:
         """User code starts here: what must be true of the world now?"""
-        tasks = {task.id: task for task in self._kernel.inner.runs.list_tasks(self._run.id, limit=1000).items}
-        for parent in parents:
-            if tasks[parent].status is not Status.SUCCEEDED:
-                self._workshop.problems.append(f"I3: {id} started while {parent} was {tasks[parent].status}")
-        now = self._kernel.clock.now()
-        running = [task for task in tasks.values() if task.lease_until is not None and task.lease_until > now]
-        if self._shape.limit is not None and len(running) > self._shape.limit:
-            self._workshop.problems.append(f"{id} started as number {len(running)} of {self._shape.limit}")
-        self._running = Started(id, self._kernel.now, tasks[id].attempt_id)
+        if self._kernel.store_of is not None:
+            self._workshop.started.append(Started(id, self._kernel.now, None, 0.0))
+            return
+        get, run_id = self._kernel.inner.runs.get_task, self._run.id
+        task = get(run_id, id)
+        ready_at = 0.0
+        for parent in (get(run_id, parent) for parent in parents):
+            if parent.status is not Status.SUCCEEDED:
+                self._workshop.problems.append(f"I3: {id} started while {parent.id} was {parent.status}")
+            elif parent.result.key is not None and not self._kernel.inner.blobs.exists(parent.result.key):
+                self._workshop.problems.append(f"I3: {id} started before the result of {parent.id} was stored")
+            else:
+                ready_at = max(ready_at, to_epoch(parent.ended_at) - self._workshop.began_at)
+        if self._shape.limit is not None:
+            self._check_limit(id)
+        self._running = Started(id, self._kernel.now, task.attempt_id, ready_at)
         self._workshop.started.append(self._running)
+
+    def _check_limit(self, id: str) -> None:
+        tasks, now = self._kernel.inner.runs.list_tasks(self._run.id, limit=1000).items, self._kernel.clock.now()
+        running = sum(task.lease_until is not None and task.lease_until > now for task in tasks)
+        if self._shape.limit is not None and running > self._shape.limit:
+            self._workshop.problems.append(f"{id} started as number {running} of {self._shape.limit}")
 
     def _end(self) -> None:
         if self._running is not None:
             self._running.ended_at = self._kernel.now
 
 
-def _payload(value: str) -> fr.Payload:
+def payload_of(value: str) -> fr.Payload:
     data = msgspec.json.encode(value)
     return fr.Payload("json", hashlib.sha256(data).hexdigest(), len(data), data=data)
 
 
 def _value(answer: Any) -> str:
-    return str(msgspec.json.decode(answer.result.data))
+    if answer.result.path is None:
+        return str(msgspec.json.decode(answer.result.data))
+    path = Path(answer.result.path)
+    value = str(msgspec.json.decode(path.read_bytes()))
+    path.unlink()
+    return value

@@ -24,8 +24,11 @@ from dagy_runtime.engine.dead_letters import GivenUp, bury
 from dagy_runtime.engine.isolated.release import release_tasks
 from dagy_runtime.engine.isolated.task import run_task
 from dagy_runtime.engine.reconcile import reconcile
-from dagy_runtime.messages import AdvanceRun, Message, Reconcile, ReleaseTasks, RunTask, to_json
+from dagy_runtime.engine.submit import fire_schedule
+from dagy_runtime.messages import AdvanceRun, FireSchedule, Message, Reconcile, ReleaseTasks, RunTask, to_json
 from dagy_runtime.ports import Ports
+
+from .observing import Observer
 
 TOTAL_S = 900.0
 RETRIES_S = (60.0, 120.0)  # after which Lambda tries an asynchronous invocation again
@@ -43,10 +46,12 @@ class Faults:
     crash: float = 0.0
     unavailable: float = 0.0  # the operation did not happen, and the caller is told so
     reply_lost: float = 0.0  # it did happen, and the caller is told that it is unknown
-    duplicate: float = 0.0
+    repeated: float = 0.0  # it did happen, the reply was lost, and the AWS library has asked once more
+    duplicate: float = 0.0  # a message comes twice, and of these every fifth ten times
     lose: float = 0.0
-    delay: float = 0.0  # by up to two minutes
+    delay: float = 0.0  # by up to two minutes, so that later messages come first
     skew_s: float = 0.0  # how far a function's clock may be off, either way
+    outages: tuple[tuple[float, float], ...] = ()  # from when to when nothing is to be had of the store
 
 
 NONE = Faults()
@@ -54,18 +59,28 @@ NONE = Faults()
 
 @dataclass
 class Kernel:
-    """Time is `now`, in seconds since the beginning of the world. `hit` counts the faults that hit."""
+    """Time is `now`, in seconds since the beginning of the world. `hit` counts the faults that hit.
+
+    `strike_at` is the one operation of this story that goes wrong, and `strike` how: a name of `Faults`.
+    """
 
     seed: int
     faults: Faults = NONE
     acknowledges_first: bool = False  # a planted bug: a crash loses the message
     has_reconciler: bool = True
     wrap_store: Callable[[Any], Any] = lambda store: store  # planted bugs in what the store promises
-    crash_at: int | None = None  # the operation before which the one crash of this story happens
+    store_of: Callable[[], Any] | None = None  # each invocation's own, instead of that in memory, which is watched
+    strike_at: int | None = None
+    strike: str = "crash"
+    when_struck: Callable[[], None] | None = None  # instead of a fault
+    keeps_trace: bool = False
     now: float = 0.0
     hit: Counter[str] = field(default_factory=Counter)
     operations: int = 0
     are_faults_on: bool = True
+    given_up: int = 0  # messages, by AWS
+    answers: Counter[str] = field(default_factory=Counter)  # what invocations said they did
+    trace: list[tuple[str, str, tuple[Any, ...]]] = field(default_factory=list)  # invocation, operation, arguments
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -74,7 +89,7 @@ class Kernel:
         self._order = itertools.count()
         self._main = getcurrent()
         self.inner = memory.world(clock=self.clock, timers=_Timers(self), dispatcher=_Dispatcher(self))
-        self._store = self.wrap_store(self.inner.runs)
+        self._store = self.observer = Observer(self, self.inner.runs, self.wrap_store(self.inner.runs))
         self.workshop: Any = None
 
     # --- time -----------------------------------------------------------------------------------------------
@@ -108,25 +123,42 @@ class Kernel:
         """One thing asked of the world by an invocation."""
         self.pause(self.chance.uniform(0.001, 0.02))
         self.operations += 1
-        if self.operations == self.crash_at:
-            self.hit["crash"] += 1
+        struck = self.strike if self.operations == self.strike_at else ""
+        if struck and self.when_struck is not None:
+            self.when_struck()
+            struck = ""
+        if self._strikes("crash", struck, 0.67):
             raise Crash
-        if self.strikes("crash", self.faults.crash):
-            raise Crash
-        if self.strikes("unavailable", self.faults.unavailable):
+        if self._strikes("unavailable", struck) or self._is_away():
             raise Unavailable(f"{name} is not to be had")
         answer = act()
-        if self.strikes("reply_lost", self.faults.reply_lost):
+        if self._strikes("repeated", struck):
+            self.pause(self.chance.uniform(0.05, 1.0))
+            answer = act()
+        if self._strikes("reply_lost", struck):
             raise Unavailable(f"the reply of {name} was lost")
-        if self.strikes("crash", self.faults.crash / 2):
+        if self._strikes("crash", "crash" if struck == "crash_after" else "", 0.33):
             raise Crash
         return answer
+
+    def _strikes(self, name: str, struck: str, share: float = 1.0) -> bool:
+        if struck == name:
+            self.hit[name] += 1
+            return True
+        return self.strikes(name, getattr(self.faults, name) * share)
+
+    def _is_away(self) -> bool:
+        is_hit = self.are_faults_on and any(start <= self.now < end for start, end in self.faults.outages)
+        self.hit["outage"] += is_hit
+        return is_hit
 
     # --- AWS ------------------------------------------------------------------------------------------------
 
     def send(self, handle: Callable[[Ports, str], None], message: Message) -> None:
         """Asynchronous invocation: at least once, in any order, tried three times, then a dead letter."""
-        copies = 1 + self.strikes("duplicate", self.faults.duplicate)
+        copies = 1
+        if self.strikes("duplicate", self.faults.duplicate):
+            copies = self.chance.choice([2, 2, 2, 2, 10])
         for _ in range(copies):
             # The reconciler finds what was lost, not itself: its own message is as durable as AWS says.
             if not isinstance(message, Reconcile) and self.strikes("lose", self.faults.lose):
@@ -138,7 +170,7 @@ class Kernel:
             self.at(delay_s, lambda id=request_id: self._invoke(handle, message, id, tries=1))
 
     def _invoke(self, handle: Callable[[Ports, str], None], message: Message, request_id: str, *, tries: int) -> None:
-        ports = self.ports()
+        ports = self.ports(request_id)
 
         def invocation() -> None:
             try:
@@ -149,25 +181,26 @@ class Kernel:
                 if tries <= len(RETRIES_S):
                     self.at(RETRIES_S[tries - 1], lambda: self._invoke(handle, message, request_id, tries=tries + 1))
                 else:
+                    self.given_up += 1
                     given_up = GivenUp("RetriesExhausted", request_id, tries, repr(fault), to_json(message))
                     self.at(0.1, lambda: greenlet(lambda: bury(self.inner_ports(), given_up)).switch())
 
         greenlet(invocation, parent=self._main).switch()
 
-    def ports(self) -> Ports:
+    def ports(self, request_id: str = "") -> Ports:
         """The world as one invocation has it: with interruptions and faults, and a clock of its own."""
         skew_s = self.chance.uniform(-1, 1) * self.faults.skew_s if self.are_faults_on else 0.0
         given = {f.name: getattr(self.inner, f.name) for f in port_fields(Ports)}
         for name in ("blobs", "dispatcher", "timers"):
-            given[name] = _Interrupted(self, given[name])
-        given["runs"] = _Interrupted(self, self._store)
+            given[name] = _Interrupted(self, given[name], request_id)
+        given["runs"] = _Interrupted(self, self.store_of() if self.store_of else self._store, request_id)
         given["clock"] = _Skewed(self.clock, skew_s)
         return Ports(**given)
 
     def inner_ports(self) -> Ports:
         """For what is outside of the story: nothing goes wrong there."""
         given = {f.name: getattr(self.inner, f.name) for f in port_fields(Ports)}
-        return Ports(**{**given, "runs": self._store})
+        return Ports(**{**given, "runs": self.store_of() if self.store_of else self._store})
 
     def to_runtime(self, message: Message) -> None:
         self.send(lambda ports, request_id: self._runtime(ports, message, request_id), message)
@@ -175,6 +208,8 @@ class Kernel:
     def to_control(self, message: Message) -> None:
         if isinstance(message, Reconcile) and self.has_reconciler:
             self.send(lambda ports, _: void(reconcile(ports)), message)
+        if isinstance(message, FireSchedule):
+            self.send(lambda ports, _: void(fire_schedule(ports, message)), message)
 
     def _runtime(self, ports: Ports, message: Message, request_id: str) -> None:
         began = self.now
@@ -185,13 +220,15 @@ class Kernel:
             "monotonic": lambda: self.now,
             "workshop": self.workshop.of(ports),
         }
+        answer: Any = None
         match message:
             case AdvanceRun():
-                advance(ports, message, **how)
+                answer = advance(ports, message, **how)
             case RunTask():
-                run_task(ports, message, sleep=self.pause, **how)
+                answer = run_task(ports, message, sleep=self.pause, **how)
             case ReleaseTasks():
-                release_tasks(ports, message)
+                answer = release_tasks(ports, message)
+        self.answers[" ".join([type(answer).__name__, getattr(answer, "reason", "")]).strip()] += 1
 
 
 def void(_: object) -> None:
@@ -201,14 +238,19 @@ def void(_: object) -> None:
 class _Interrupted:
     """A port whose every method can be interrupted, and can fail."""
 
-    def __init__(self, kernel: Kernel, inner: Any) -> None:
-        self._kernel, self._inner = kernel, inner
+    def __init__(self, kernel: Kernel, inner: Any, request_id: str) -> None:
+        self._kernel, self._inner, self._request_id = kernel, inner, request_id
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
-        if not callable(method):
-            return method
-        return lambda *args, **kwargs: self._kernel.operate(name, lambda: method(*args, **kwargs))
+        kernel = self._kernel
+
+        def operation(*args: Any, **kwargs: Any) -> Any:
+            if kernel.keeps_trace:
+                kernel.trace.append((self._request_id, name, args))
+            return kernel.operate(name, lambda: method(*args, **kwargs))
+
+        return operation
 
 
 class _Skewed:

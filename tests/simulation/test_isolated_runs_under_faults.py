@@ -2,73 +2,57 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from .children import Shape
 from .kernel import NONE
-from .planted import PLANTED
+from .planted import PLANTED, PLANTED_IN_SUBMISSIONS, seeds_until_caught
 from .stories import Story, Telling, violations
+from .submissions import wrong_submissions
 
-SEEDS = int(os.environ.get("DAGY_SIMULATION_SEEDS", "1500"))
-PARTS = 10
-FAILED_ONCE = (2274, 6075, 7053, 20932)  # a run that was cancelled while it was being planned
-
-DIAMOND = Shape(
-    {"a-0": (), "b-0": ("a-0",), "b-1": ("a-0",), "c-0": ("b-0", "b-1")},
-    dict.fromkeys(("a-0", "b-0", "b-1", "c-0"), 0.5),
-    {"b-1": 1},
-)
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """The engine says what it finds lost, a thousand times."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+ONLY = os.environ.get("DAGY_SIMULATION_ONLY")
+SEEDS = int(os.environ.get("DAGY_SIMULATION_SEEDS", "1200"))
+PARTS = 20
+FAILED_ONCE = (
+    2274, 6075, 7053, 20932,  # a run that was cancelled while it was being planned
+    291, 549, 746, 957,  # lost arrivals were looked for a period late
+)  # fmt: skip
+"""A change of the engine makes another story of a seed, so what these found is also told in `test_single_faults.py`."""
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_run_comes_to_its_right_end(part: int) -> None:
-    wrong = {seed: found for seed in range(part, SEEDS, PARTS) if (found := violations(seed))}
-    assert not wrong, f"violations({next(iter(wrong))}) in tests/simulation/stories.py tells it again: {wrong}"
+    seeds = [int(ONLY)] if ONLY and part == 0 else [] if ONLY else range(part, SEEDS, PARTS)
+    wrong = {seed: found for seed in seeds if (found := violations(seed))}
+    again = f"DAGY_SIMULATION_ONLY={next(iter(wrong), 0)} pytest tests/simulation -k right_end"
+    assert not wrong, f"{again}  # tells it again: {wrong}"
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_who_asks_often_gets_one_run(part: int) -> None:
+    """64 callers with one idempotency key at once; schedules whose message is delivered up to five times."""
+    wrong = {seed: found for seed in range(part, SEEDS // 20, 4) if (found := wrong_submissions(seed))}
+    assert not wrong, f"wrong_submissions(seed) in tests/simulation/submissions.py tells it again: {wrong}"
 
 
 def test_seeds_that_failed_once_fail_no_more() -> None:
     assert [seed for seed in FAILED_ONCE if violations(seed)] == []
 
 
-@pytest.mark.parametrize("fail_fast", [True, False])
-def test_a_crash_before_any_one_operation_changes_no_outcome(fail_fast: bool) -> None:
-    story = Story(DIAMOND, NONE, fail_fast)
-    operations = Telling(1, story).kernel.operations
-    assert operations > 50
-    wrong = {at: found for at in range(1, operations + 1) if (found := violations(1, story=story, crash_at=at))}
-    assert not wrong
-
-
 def test_with_no_fault_every_task_starts_once_and_nothing_is_found_lost() -> None:
-    shape = Shape({"a-0": (), **{f"b-{n}": ("a-0",) for n in range(120)}}, dict.fromkeys(["a-0"], 0.1), {})
-    shape.seconds.update({f"b-{n}": 0.1 for n in range(120)})
-    telling = Telling(1, Story(shape, NONE))
+    parents = {"a-0": (), **{f"b-{n}": ("a-0",) for n in range(120)}}
+    telling = Telling(1, Story(Shape(parents, dict.fromkeys(parents, 0.1), {}), NONE))
     assert telling.violations() == []
     assert len(telling.workshop.started) == 121
 
 
 @pytest.mark.parametrize("bug", PLANTED)
 def test_a_planted_bug_is_caught(bug: str) -> None:
-    how: dict[str, Any] = PLANTED[bug]
-    assert any(_is_caught(seed, how) for seed in range(2000)), "the simulation is blind for it"
+    assert seeds_until_caught(violations, PLANTED[bug]), "the simulation is blind for it"
 
 
-def _is_caught(seed: int, how: dict[str, Any]) -> bool:
-    """By a violation, or by an engine that trips over it."""
-    try:
-        return bool(violations(seed, **how))
-    except Exception:
-        return True
+@pytest.mark.parametrize("bug", PLANTED_IN_SUBMISSIONS)
+def test_a_bug_planted_where_runs_are_made_is_caught(bug: str) -> None:
+    assert seeds_until_caught(wrong_submissions, PLANTED_IN_SUBMISSIONS[bug]), "the simulation is blind for it"

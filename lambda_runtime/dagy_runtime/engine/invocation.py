@@ -93,6 +93,8 @@ class Invocation(Struct, frozen=True):
             return self._finish(End(Status.CANCELLED))
         if self._is_isolated and self.run.is_planned:
             stored = self._stored_tasks()
+            if any(task.status is Status.CANCELLED for task in stored.values()):
+                self.tenure.prove()  # it may have been cancelled since it was claimed, and they with it
             found = look_after(self.ports, self.run, stored)
             if not found.is_over:
                 looked_after = self._looked_after(found)
@@ -211,7 +213,14 @@ class Invocation(Struct, frozen=True):
         self.events.flush()
         now = to_iso(self.ports.clock.now())
         stands = self.ports.runs.finish_run(
-            self.run.id, owner=self.tenure.owner, status=end.status, ended_at=now, problem=end.problem, result=result
+            self.run.id,
+            owner=self.tenure.owner,
+            status=end.status,
+            ended_at=now,
+            problem=end.problem,
+            result=result,
+            # An isolated run is concluded when every task was seen to have ended; its child starts none.
+            has_open_tasks=not (self._is_isolated and self.run.is_planned and end.status is Status.SUCCEEDED),
         )
         if stands is None:
             raise LeaseLost(self.run.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -25,6 +26,9 @@ from dagy_runtime.values import Event, Lease, Problem, Run
 
 RESCUES_PER_PERIOD: Final = 200
 """After an outage every open run is lost at once; a cap keeps their return from becoming the next outage."""
+
+TASKS_PER_PERIOD: Final = 1000
+"""Of one run."""
 
 _OPEN: Final = RunFilter(statuses=(Status.PENDING, Status.RUNNING))
 _PAGE: Final = 100
@@ -59,6 +63,8 @@ def _look(ports: Ports, *, cap: int) -> Reconciled:
         if open_runs == 0:
             arm_reconciler(ports)
         open_runs += 1
+        if not is_due(run, period=int(now) // PERIOD_S):
+            continue
         lease = ports.runs.get_lease(run.id) if run.status is Status.RUNNING else None
         if is_lost(run, lease, now=now):
             is_limited = run.status is Status.PENDING and run.max_concurrent_runs is not None
@@ -88,6 +94,14 @@ def _sent_on(ports: Ports, run: Run) -> bool:
             ports.runs.append_events([event])
         return False
     return True
+
+
+def is_due(run: Run, *, period: int) -> bool:
+    """Whether this period is one in which to look at the run. To look at one whose tasks are isolated is to read them
+    all; a run of thousands is looked at every few periods, so that looking costs no more an hour than at a thousand.
+    """
+    every = -(-run.task_count // TASKS_PER_PERIOD) or 1
+    return (period + zlib.crc32(run.id.encode())) % every == 0
 
 
 def is_lost(run: Run, lease: Lease | None, *, now: float) -> bool:

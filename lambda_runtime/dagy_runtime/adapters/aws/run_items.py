@@ -58,6 +58,7 @@ class RunItems:
             "hops": run.hops,
             "is_planned": run.is_planned or None,
             "max_concurrent_runs": run.max_concurrent_runs,
+            "task_count": run.task_count or None,
             "packages": [asdict(one) | {"artifact": asdict(one.artifact)} for one in run.packages] or None,
             **schema.run_index(
                 run.id,
@@ -93,6 +94,7 @@ class RunItems:
             hops=item["hops"],
             is_planned=item.get("is_planned", False),
             max_concurrent_runs=item.get("max_concurrent_runs"),
+            task_count=int(item.get("task_count", 0)),
             packages=tuple(map(_package, item.get("packages", ()))),
         )
 
@@ -151,7 +153,7 @@ class RunItems:
                 place.task.task_name,
                 place.task.position,
                 place.task.depends_on,
-                [[exit.id, exit.position, exit.member, exit.members] for exit in place.exits],
+                [[exit.id, exit.position, exit.member, exit.members, exit.others] for exit in place.exits],
                 place.end,
                 place.task.concurrency_limit,
             ]
@@ -163,7 +165,7 @@ class RunItems:
         return [
             Place(
                 _planned_task(run_id, id_, name, position, depends_on, limit),
-                tuple(Exit(*exit) for exit in exits),
+                tuple(Exit(name, at, member, members, tuple(rest)) for name, at, member, members, rest in exits),
                 tuple(end) if end else None,
             )
             for id_, name, position, depends_on, exits, end, limit in self._packing.unpacked(item["places"])

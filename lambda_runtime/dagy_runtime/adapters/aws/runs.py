@@ -135,6 +135,7 @@ class DynamoRunStore(DynamoTasks, DynamoJournal, DynamoSeats):
         problem: Problem | None = None,
         result: ResultRef | None = None,
         is_whoevers: bool = False,
+        has_open_tasks: bool = True,
     ) -> Run | None:
         """A repeat with the same owner, status and time is the same end."""
         token = f"{owner or ''}|{status}|{ended_at}"
@@ -166,12 +167,19 @@ class DynamoRunStore(DynamoTasks, DynamoJournal, DynamoSeats):
         run_item = self._table.get(schema.run_key(run_id))
         if run_item is None:
             return None
-        run = self._with_no_task_open(self._run_items.run(run_item))
+        run = self._run_items.run(run_item)
+        if has_open_tasks:
+            run = self._with_no_task_open(run)
         return None if refused and run_item.get("ended_by") != token else run
 
     def set_planned(self, run_id: str) -> None:
-        self._places.write(run_id, self.plan(run_id))
-        self._table.update(schema.run_key(run_id), "SET #is_planned = :true", values={":true": True})
+        plan = self.plan(run_id)
+        self._places.write(run_id, plan)
+        self._table.update(
+            schema.run_key(run_id),
+            "SET #is_planned = :true, #task_count = :count",
+            values={":true": True, ":count": len(plan.tasks)},
+        )
 
     def request_cancel(self, run_id: str) -> Run | None:
         run = self.get_run(run_id)

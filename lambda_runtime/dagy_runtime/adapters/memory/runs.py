@@ -149,6 +149,7 @@ class MemoryRunStore(MemorySeats):
         problem: Problem | None = None,
         result: ResultRef | None = None,
         is_whoevers: bool = False,
+        has_open_tasks: bool = True,
     ) -> Run | None:
         sources = rules.checked_end(status)
         with self._lock:
@@ -235,7 +236,7 @@ class MemoryRunStore(MemorySeats):
     def set_planned(self, run_id: str) -> None:
         with self._lock:
             record = self._existing(run_id)
-            record.run = replace(record.run, is_planned=True)
+            record.run = replace(record.run, is_planned=True, task_count=len(record.tasks))
 
     def plan(self, run_id: str) -> Plan:
         with self._lock:

@@ -10,7 +10,6 @@ from msgspec import Struct
 from dagy.core.states import Status
 from dagy.core.timestamps import to_epoch
 from dagy_runtime.engine.pacing import Pacing
-from dagy_runtime.engine.rescue_timer import PERIOD_S
 from dagy_runtime.engine.resume import Past, deaths_of, past_of, used_attempts
 from dagy_runtime.plan import Plan
 from dagy_runtime.values import Run, TaskRun
@@ -79,6 +78,10 @@ def look_at(run: Run, plan: Plan, tasks: Mapping[str, TaskRun], *, now: float) -
     return Outlook(False, open_spoiled, lost)
 
 
+OVERDUE_S: Final = 15.0
+"""A message that has not come by then is taken for lost: a function is invoked within milliseconds, unless all are
+busy. A second message for a task that only waits its turn costs a few reads.
+"""
 _SPOILING: Final = (Status.FAILED, Status.SKIPPED, Status.CANCELLED)
 
 
@@ -89,11 +92,11 @@ def _is_lost(task: TaskRun, run: Run, tasks: Mapping[str, TaskRun], *, now: floa
     if task.status is not Status.PENDING:
         return False
     if task.not_before is not None:
-        return task.not_before + PERIOD_S <= now
+        return task.not_before + OVERDUE_S <= now
     parents = [tasks[id] for id in task.depends_on]
     if any(parent.status is not Status.SUCCEEDED for parent in parents):
         return False
-    return _latest(run.started_at, parents) + PERIOD_S <= now
+    return _latest(run.started_at, parents) + OVERDUE_S <= now
 
 
 def _latest(started_at: str | None, parents: Iterable[TaskRun]) -> float:

@@ -11,7 +11,7 @@ from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.isolated.seating import leave_seat
 from dagy_runtime.messages import AdvanceRun, Message, ReleaseTasks, RunTask
-from dagy_runtime.plan import Place, Placed, Plan, Stop
+from dagy_runtime.plan import Exit, Place, Placed, Plan, Stop
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Run, TaskRun
 
@@ -26,7 +26,7 @@ def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> None:
     """
     leave_seat(ports, run, place.task)
     if task.status is Status.SUCCEEDED:
-        send(ports, run, [exit for exit in place.exits if _is_full(ports, run, exit.way())])
+        send(ports, run, _ready(ports, run, place))
         arrive_at_end(ports, run, [place])
     elif task.status is Status.FAILED:
         if run.fail_fast:
@@ -88,8 +88,21 @@ def messages_for(run_id: str, tasks: Sequence[tuple[str, int]]) -> list[Message]
     """At most 50, whatever the number of tasks: above it each message is for a part of them, to be sent on again."""
     if len(tasks) <= AT_ONCE:
         return [RunTask(run_id, id, position) for id, position in tasks]
-    part = -(-len(tasks) // AT_ONCE)
+    part = max(AT_ONCE, -(-len(tasks) // AT_ONCE))
     return [ReleaseTasks(run_id, tuple(tasks[start : start + part])) for start in range(0, len(tasks), part)]
+
+
+def _ready(ports: Ports, run: Run, place: Place) -> list[Exit]:
+    """Those that wait for nothing any more, now that this task's result is stored. `place`'s task is the last of their
+    parents, or one of several that ended at the same moment.
+    """
+    others = dict.fromkeys(id for exit in place.exits for id in exit.others)
+    done = ports.runs.get_results(run.id, list(others)) if others else {}
+    return [
+        exit
+        for exit in place.exits
+        if (all(id in done for id in exit.others) if exit.others else _is_full(ports, run, exit.way()))
+    ]
 
 
 def _is_full(ports: Ports, run: Run, way: Iterable[Stop]) -> bool:
