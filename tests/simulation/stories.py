@@ -24,7 +24,8 @@ DISPATCH_S = 3.0  # from a message that is sent to user code that runs
 ENDED_FOR_A_REASON = {"InvocationFailed", "FunctionDied"}
 ANSWERS = {
     "Finished", "HandedOver", "LookedAfter", "Abandoned", "Ignored run_final", "Ignored run_leased",
-    "Ran", "Repeated", "Dropped", "Passed task_taken", "Passed task_waits", "Passed task_queued", "Passed run_final", "Released",
+    "Ran", "Repeated", "Dropped", "Passed task_taken",
+    "Passed task_waits", "Passed task_queued", "Passed run_final", "Released",
 }  # fmt: skip
 """What an invocation may answer; each of these that drops a message says why."""
 
