@@ -115,7 +115,7 @@ def set_role(session: Session, user: str, role: str, consent: Consent) -> None:
 @change_options
 @pass_session
 def disable(session: Session, user: str, consent: Consent) -> None:
-    """Keep somebody from signing in, and end what they are signed in to. `dagy users enable` lets them in again.
+    """Shut somebody out, until they are enabled. It also ends what they are signed in to.
 
     Their tokens are worth nothing within half a minute, and never again. API keys they have made stay good.
 
