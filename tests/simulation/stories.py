@@ -99,7 +99,7 @@ class Telling:
         found = [*self.workshop.problems, *self.kernel.observer.problems]
         store, shape = self.kernel.inner.runs, self.story.shape
         run = store.get_run("run-1")
-        tasks = {task.id: task for task in store.list_tasks("run-1", limit=1000).items}
+        tasks = {task.id: task for task in store.list_tasks("run-1", limit=100_000).items}
         if run is None or not run.status.is_final:
             return [*found, f"I1: the run is {run and run.status} at quiet"]
         values = shape.values()
