@@ -93,10 +93,10 @@ def test_a_flow_whose_code_is_deleted_while_it_runs_fails_and_says_so(
     cloud: Any, dagy: Any, project: Any, aws: Aws, marks: Path
 ) -> None:
     run_id, _ = begun(dagy, project, marks)
-    s3, bucket = aws.client("s3"), cloud.status().manifest.bucket
-    for version in s3.list_object_versions(Bucket=bucket)["Versions"]:
-        if "counted" in version["Key"] and version["Key"].startswith("artifacts/"):
-            s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    pinned = store_of(cloud, aws).get_run(run_id)
+    assert pinned is not None and pinned.artifact.version_id is not None
+    s3, artifact = aws.client("s3"), pinned.artifact
+    s3.delete_object(Bucket=artifact.bucket, Key=artifact.key, VersionId=artifact.version_id)
     (marks / "go").touch()
 
     run = dagy.wait_for_end(run_id)
@@ -122,10 +122,7 @@ def test_a_function_that_is_killed_with_its_task_has_it_run_again(dagy: Any, pro
 
 def test_of_sixteen_that_claim_one_task_at_once_one_wins(cloud: Any, aws: Aws) -> None:
     """The emulator's conditional writes hold and its sets are whole, so what is tried on it means something."""
-    status = cloud.status()
-    clients = Signed(aws)
-    packing = Packing(S3Blobs(clients, status.manifest.bucket))
-    store = DynamoRunStore(Table(clients, status.manifest.table), packing)
+    store = store_of(cloud, aws)
     run_id = f"race-{uuid.uuid4().hex}"
     names = [f"t-{number}" for number in range(RACES)]
     store.put_tasks(run_id, [TaskRun(run_id, name, "t", Status.PENDING, n) for n, name in enumerate(names)])
@@ -161,6 +158,12 @@ def invoke(aws: Aws, function: str, message: dict[str, Any]) -> None:
     """As AWS would deliver it, but waited for."""
     answer = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(message))
     assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+def store_of(cloud: Any, aws: Aws) -> DynamoRunStore:
+    """The stage's own records, past its API."""
+    clients, manifest = Signed(aws), cloud.status().manifest
+    return DynamoRunStore(Table(clients, manifest.table), Packing(S3Blobs(clients, manifest.bucket)))
 
 
 class Signed(Clients):

@@ -119,7 +119,7 @@ class Kernel:
         self.hit[name] += is_hit
         return is_hit
 
-    def operate(self, name: str, act: Callable[[], Any]) -> Any:
+    def operate(self, name: str, act: Callable[[], Any], *, is_store: bool) -> Any:
         """One thing asked of the world by an invocation."""
         self.pause(self.chance.uniform(0.001, 0.02))
         self.operations += 1
@@ -129,7 +129,7 @@ class Kernel:
             struck = ""
         if self._strikes("crash", struck, 0.67):
             raise Crash
-        if self._strikes("unavailable", struck) or self._is_away():
+        if self._strikes("unavailable", struck) or (is_store and self._is_away()):
             raise Unavailable(f"{name} is not to be had")
         answer = act()
         if self._strikes("repeated", struck):
@@ -193,7 +193,8 @@ class Kernel:
         given = {f.name: getattr(self.inner, f.name) for f in port_fields(Ports)}
         for name in ("blobs", "dispatcher", "timers"):
             given[name] = _Interrupted(self, given[name], request_id)
-        given["runs"] = _Interrupted(self, self.store_of() if self.store_of else self._store, request_id)
+        store = self.store_of() if self.store_of else self._store
+        given["runs"] = _Interrupted(self, store, request_id, is_store=True)
         given["clock"] = _Skewed(self.clock, skew_s)
         return Ports(**given)
 
@@ -238,8 +239,8 @@ def void(_: object) -> None:
 class _Interrupted:
     """A port whose every method can be interrupted, and can fail."""
 
-    def __init__(self, kernel: Kernel, inner: Any, request_id: str) -> None:
-        self._kernel, self._inner, self._request_id = kernel, inner, request_id
+    def __init__(self, kernel: Kernel, inner: Any, request_id: str, *, is_store: bool = False) -> None:
+        self._kernel, self._inner, self._request_id, self._is_store = kernel, inner, request_id, is_store
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
@@ -248,7 +249,7 @@ class _Interrupted:
         def operation(*args: Any, **kwargs: Any) -> Any:
             if kernel.keeps_trace:
                 kernel.trace.append((self._request_id, name, args))
-            return kernel.operate(name, lambda: method(*args, **kwargs))
+            return kernel.operate(name, lambda: method(*args, **kwargs), is_store=self._is_store)
 
         return operation
 
