@@ -165,6 +165,7 @@ class Run(Struct, frozen=True):
     task_count: int = 0  # of a planned run
     packages: tuple[PackageRef, ...] = ()  # pinned as the artifact is
     max_concurrent_runs: int | None = None  # of its deployment, as it was
+    retry_of: str | None = None  # a run that ended, of which it keeps what it can
 
 
 class TaskRun(Struct, frozen=True):
@@ -177,6 +178,8 @@ class TaskRun(Struct, frozen=True):
     position: int  # in the flow's order, from 0
     depends_on: tuple[str, ...] = ()
     concurrency_limit: int | None = None  # how many task runs of that name may run at once
+    code: str = ""  # digests of what it does and of what it is given; empty when they cannot be told
+    arguments: str = ""
     attempt: int = 0
     attempt_id: str | None = None  # of the attempt that runs, or whose outcome was accepted
     started_at: str | None = None

@@ -204,6 +204,27 @@ def test_a_run_is_started_again_with_its_parameters(dagy: Any, deployed: Any) ->
     assert dagy("runs", "show", first["run_id"], "--json").json["status"] == "FAILED"
 
 
+def test_from_failed_says_beforehand_what_is_kept_and_what_runs_why(dagy: Any, deployed: Any) -> None:
+    first = dagy("run", "etl", "--json").json["run_id"]
+    deployed.play(first, fails_with="no rows")
+    tasks = dagy("runs", "show", first, "--json").json["tasks"]
+
+    said = dagy("runs", "retry", first, "--from-failed", "--json")
+
+    assert said.json["retry_of"] == first
+    for task in tasks:
+        verdict = "kept" if task["status"] == "SUCCEEDED" else "runs again: "
+        assert f"{task['task_run_id']} {verdict}" in said.stderr
+    assert "runs again: it failed" in said.stderr
+    assert dagy("runs", "retry", first, "--fresh", "--json").json["retry_of"] is None
+    assert "contradicts" in dagy("runs", "retry", first, "--fresh", "--from-failed", expect=2).stderr
+
+
+def test_from_failed_of_a_run_that_goes_on_is_a_conflict(dagy: Any, deployed: Any) -> None:
+    run_id = dagy("run", "etl", "--json").json["run_id"]
+    assert "goes on by itself" in dagy("runs", "retry", run_id, "--from-failed", expect=6).stderr
+
+
 def test_a_run_without_a_deployment_is_started_again_too(dagy: Any, deployed: Any) -> None:
     from dagy.client.http import connect
     from dagy.config import resolve_profile

@@ -141,6 +141,15 @@ def told(problem: Problem) -> tuple[str, str]:
     return problem.error_type, message.rpartition("Task run leave-1: ")[2]
 
 
+def told_by_task(stage: Any, run_id: str) -> dict[str | None, list[str]]:
+    """The types of a run's events by task, without those that tell of invocations: these differ."""
+    told: dict[str | None, list[str]] = {}
+    for event in stage.ports.runs.list_events(run_id, limit=1000).items:
+        if event.type not in ("run_resumed", "run_handed_back"):
+            told.setdefault(event.task_run_id, []).append(event.type)
+    return told
+
+
 def outcome(
     stage: Any, source: str, isolation: Isolation, parameters: dict[str, Any], **options: Any
 ) -> dict[str, Any]:
@@ -151,6 +160,7 @@ def outcome(
         "status": run.status,
         "problem": told(run.problem) if run.problem else None,
         "result": stage.result(run_id) if run.status is Status.SUCCEEDED else None,
+        "events": told_by_task(stage, run_id),
         "tasks": {id: (task.status, task.attempt) for id, task in stage.tasks(run_id).items()},
         "printed": {
             id: [line for line in stage.log(run_id, id) if "/dagy-run-" not in line] for id in stage.tasks(run_id)
@@ -193,6 +203,7 @@ def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any)
     apart = outcome(stage, source, ISOLATED, {}, fail_fast=False)
 
     assert apart["tasks"] == whole["tasks"]
+    assert apart["events"] == whole["events"]
     assert apart["tasks"]["pair-2"] == (Status.SUCCEEDED, 1)
     assert [apart["tasks"][f"pair-{n}"][0] for n in (1, 3, 4)] == [Status.SKIPPED] * 3
     assert (apart["status"], apart["problem"]) == (whole["status"], whole["problem"])

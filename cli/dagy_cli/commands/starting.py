@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
@@ -18,9 +18,13 @@ from dagy_cli import completing
 from dagy_cli.locating import locate_remote, remote_run_options
 from dagy_cli.params import pairs
 from dagy_cli.remote_run import Waiting, tell
+from dagy_cli.retrying import reasons_to_run, told
 from dagy_cli.run_sources import Row
 from dagy_cli.session import Session, pass_session
 from dagy_cli.settings import Command
+
+if TYPE_CHECKING:
+    from dagy.client.models import RunResponse
 
 COLUMNS: Final = ["run_id", "deployment", "parameters"]
 AT_ONCE: Final = 100  # the API starts no more with one request
@@ -29,6 +33,8 @@ AT_ONCE: Final = 100  # the API starts no more with one request
 @click.command("retry", cls=Command)
 @remote_run_options
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Another value for it. Repeatable.")
+@click.option("--from-failed", is_flag=True, help="Keep the results of tasks whose code and arguments are unchanged.")
+@click.option("--fresh", is_flag=True, help="Keep nothing.  [default]")
 @click.option("--watch", is_flag=True, help="Show tasks and log lines until the new run has ended.")
 @click.option("--wait", is_flag=True, help="Wait until the new run has ended.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(0), metavar="SECONDS", help="Wait no longer.")
@@ -39,6 +45,8 @@ def retry(
     last: bool,
     place: str | None,
     params: tuple[str, ...],
+    from_failed: bool,
+    fresh: bool,
     watch: bool,
     wait: bool,
     timeout_s: float | None,
@@ -46,14 +54,18 @@ def retry(
     """Start a run again: a new run of the same deployment, with the same parameters.
 
     It uses the code and the settings that the deployment has now; a run of a flow without a deployment, its flow
-    version as it is registered now. Nothing of the old run is kept or changed. A run of this machine is finished with
+    version as it is registered now. The old run is not changed. With --from-failed the new one does not repeat what
+    the old one has done: it says beforehand which tasks run, and why. A run of this machine is finished with
     `dagy run --resume`.
 
     \b
     Examples:
       dagy runs retry --last
+      dagy runs retry --last --from-failed --watch
       dagy runs retry daily_etl-20260304T120000Z-a1b2c3 --param date=2026-03-05 --watch
     """
+    if from_failed and fresh:
+        raise click.UsageError("--fresh contradicts --from-failed.")
     texts = pairs("param", params)
     located = locate_remote(session, run_id, last=last, place=place, instead="finish it: dagy run --resume")
     old = session.client.get_run(located.run_id)
@@ -65,9 +77,25 @@ def retry(
         parameters = {**parameters, **coerce_text(flow.parameters, texts)}
     what = {"deployment": old.deployment} if old.deployment else {
         "flow_name": old.flow_name, "flow_version": old.flow_version, "tags": old.tags}  # fmt: skip
-    started = session.client.trigger_run({**what, "parameters": parameters})
+    request = {**what, "parameters": parameters}
+    if from_failed:
+        request["retry_of"] = old.run_id
+        _say_what_is_kept(session, old, has_other_parameters=parameters != old.parameters)
+    started = session.client.trigger_run(request)
     waiting = Waiting(is_watched=watch, is_waited_for=wait or timeout_s is not None, timeout_s=timeout_s)
     tell(session, started, waiting)
+
+
+def _say_what_is_kept(session: Session, old: RunResponse, *, has_other_parameters: bool) -> None:
+    if old.status not in ("FAILED", "CANCELLED"):  # the stage refuses it, and says why
+        return
+    client, out = session.client, session.out
+    for line in told(reasons_to_run(client.iter_task_runs(old.run_id))):
+        out.remark(f"  {line}")
+    if old.deployment and client.get_deployment(old.deployment).artifact_sha256 != old.artifact_sha256:
+        out.remark("  The deployment has other code than the run had: tasks whose code or arguments changed run, too.")
+    elif has_other_parameters:
+        out.remark("  The parameters are others: tasks whose arguments changed run, too.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def request_hash(run: Run) -> str:
     """What must be the same for two requests with one idempotency key. The flow's version stays out: a deployment
     may have moved between a request and its repeat.
     """
-    request = [run.flow_name, run.deployment, dict(run.parameters)]
+    request = [run.flow_name, run.deployment, dict(run.parameters), *([run.retry_of] if run.retry_of else [])]
     return hashlib.sha256(canonical_json(request).encode()).hexdigest()
 
 
@@ -101,6 +101,8 @@ def started(task: TaskRun, *, attempt: int, attempt_id: str, started_at: str) ->
         position=task.position,
         depends_on=task.depends_on,
         concurrency_limit=task.concurrency_limit,
+        code=task.code,
+        arguments=task.arguments,
         attempt=attempt,
         attempt_id=attempt_id,
         started_at=started_at,
@@ -143,6 +145,8 @@ def planned(task: TaskRun) -> TaskRun:
         task.position,
         tuple(task.depends_on),
         task.concurrency_limit,
+        task.code,
+        task.arguments,
     )
 
 

@@ -61,6 +61,7 @@ def create_run(ctx: Context, body: m.RunRequest) -> m.RunResponse | Already:
         fail_fast=body.fail_fast,
         max_workers=body.max_workers,
         tags=checked_tags(body.tags) if body.tags is not None else None,
+        retry_of=_to_retry(ctx, body.retry_of, what.flow).id if body.retry_of is not None else None,
     )
     shown = views.run_view(creation.run)
     return Already(shown) if isinstance(creation, Existed) else shown
@@ -76,6 +77,20 @@ def submission(ctx: Context, body: m.RunRequest) -> Submission:
     if not 1 <= body.max_workers <= MAX_WORKERS:
         raise InvalidInput(f"max_workers {body.max_workers} is out of range", f"1–{MAX_WORKERS}.")
     return Submission(flow, deployment, mode)
+
+
+def _to_retry(ctx: Context, run_id: str, flow: FlowVersion) -> Run:
+    """Raises: NotFound; Conflict for a run that goes on, or that succeeded; InvalidInput for one of another flow."""
+    run = _run(ctx, run_id)
+    if run.flow_name != flow.name:
+        raise InvalidInput(
+            f"Run '{run.id}' is of flow '{run.flow_name}', not of '{flow.name}'", "Leave retry_of out to start anew."
+        )
+    if not run.status.is_final:
+        raise Conflict(f"Run '{run.id}' is {run.status}: it goes on by itself", "Wait for its end, or cancel it.")
+    if run.status is Status.SUCCEEDED:
+        raise Conflict(f"Run '{run.id}' succeeded: there is nothing to finish", "Leave retry_of out to start anew.")
+    return run
 
 
 def get_run(ctx: Context, *, run_id: str) -> m.RunResponse:

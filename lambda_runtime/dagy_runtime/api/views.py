@@ -149,6 +149,7 @@ def run_view(run: Run, *, result_url: str | None = None) -> m.RunResponse:
         result_size_bytes=run.result.size_bytes if run.result else None,
         result_url=result_url,
         packages=[package.slug for package in run.packages],
+        retry_of=run.retry_of,
     )
 
 

@@ -14,7 +14,7 @@ from dagy_runtime.engine.isolated.deciding import Busy, Start, next_step
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.resume import attempt_id
 from dagy_runtime.engine.run_limits import leave
-from dagy_runtime.messages import AdvanceRun, RunTask, from_json
+from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask, from_json
 from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import DeadLetter, Event, Lease, Problem, Run
 
@@ -65,7 +65,8 @@ def reason_of(given_up: GivenUp) -> str:
 
 def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
     """Keep the letter, and end its run as FAILED, if the run was waiting for just this message. When another invocation
-    has the run, or has had it since, the run is in good hands, or the reconciler will find it.
+    has the run, or has had it since, the run is in good hands, or the reconciler will find it. So will it find tasks
+    that were to be released.
 
     A repeat keeps a second letter and changes no run.
     """
@@ -137,11 +138,15 @@ def _fail_task(ports: Ports, message: RunTask, reason: str) -> None:
         problem = Problem("InvocationFailed", reason)
         outcome = TaskOutcome(Status.FAILED, step.attempt, to_iso(now), problem=problem, flow_attempt=task.flow_attempt)
         ports.runs.finish_task(task.run_id, task.id, attempt_id=own_id, outcome=outcome)
+        event = Event(
+            task.run_id, ports.ids.unique(), outcome.ended_at, "task_failed", task.id, step.attempt, {"error": reason}
+        )
+        ports.runs.append_events([event])
 
 
-def _message_of(given_up: GivenUp) -> AdvanceRun | RunTask | None:
+def _message_of(given_up: GivenUp) -> AdvanceRun | RunTask | ReleaseTasks | None:
     try:
         message = from_json(given_up.message)
     except InvalidInput:
         return None
-    return message if isinstance(message, (AdvanceRun, RunTask)) else None
+    return message if isinstance(message, (AdvanceRun, RunTask, ReleaseTasks)) else None

@@ -5,7 +5,6 @@ ended: the run's end, or its handing over to the next invocation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from msgspec import Struct
 
@@ -26,13 +25,14 @@ from dagy_runtime.engine.endings import (
 from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.exchange import Exchange
 from dagy_runtime.engine.isolated.overview import Found, look_after, look_once_more
-from dagy_runtime.engine.isolated.release import send
+from dagy_runtime.engine.isolated.release import begin
 from dagy_runtime.engine.journal import Journal, problem_of
 from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.parking import park
 from dagy_runtime.engine.resume import deaths_of, finished_of
 from dagy_runtime.engine.run_limits import leave
+from dagy_runtime.engine.stored_tasks import tasks_of
 from dagy_runtime.engine.supervision import (
     BrokeOff,
     CancelSeen,
@@ -49,8 +49,6 @@ from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
 from dagy_runtime.worker.frames import Ended, FlowCancelled, FlowFailed, FlowHandedBack, FlowSucceeded
 from dagy_runtime.worker.payloads import Nonsense
-
-_PAGE: Final = 500
 
 
 class Finished(Struct, frozen=True):
@@ -120,7 +118,7 @@ class Invocation(Struct, frozen=True):
                     hands_back_flow_retries=True,  # its number is stored with the run before it begins
                 ),
                 finished=finished_of(list(stored.values()), flow_attempt=self.tenure.flow_attempt),
-                is_plan_only=self._is_isolated and not self.run.is_planned,
+                is_plan_only=self._begins_with_its_plan,
             )
             journal = self._journal(stored, bench)
             with bench.start(orders) as child:
@@ -144,13 +142,19 @@ class Invocation(Struct, frozen=True):
     def _is_isolated(self) -> bool:
         return self.run.isolation is Isolation.TASK_ISOLATED
 
-    def _begin(self) -> LookedAfter:
-        """Its plan is stored. From here on the tasks carry the run; nobody holds it."""
+    @property
+    def _begins_with_its_plan(self) -> bool:
+        """Not with tasks: each of them will have an invocation of its own, or some are taken over from another run."""
+        return (self._is_isolated or self.run.retry_of is not None) and not self.run.is_planned
+
+    def _begin(self) -> LookedAfter | HandedOver:
+        """Its plan is stored. If its tasks are isolated, they carry the run from here on; nobody holds it."""
         self.tenure.prove()
         self.ports.runs.set_planned(self.run.id)
+        if not self._is_isolated:
+            return self._hand_over(HandOver(0.0, self.tenure.flow_attempt))
         looked_after = self._looked_after(Found(False))
-        plan = self.ports.runs.plan(self.run.id)
-        send(self.ports, self.run, [plan.tasks[id] for id in plan.roots])  # last: see `_looked_after`
+        begin(self.ports, self.run, self._stored_tasks() if self.run.retry_of else {})  # last: see `_looked_after`
         return looked_after
 
     def _looked_after(self, found: Found) -> LookedAfter:
@@ -189,7 +193,7 @@ class Invocation(Struct, frozen=True):
                 return self._finish(End(Status.FAILED, journal.known_problem(task_run_id) or problem_of(failure)))
             case FlowCancelled():
                 return self._finish(End(Status.CANCELLED))
-            case FlowHandedBack() if self._is_isolated and not self.run.is_planned:
+            case FlowHandedBack() if self._begins_with_its_plan:
                 return self._begin()
             case FlowHandedBack(resume_in_s=resume_in_s, flow_attempt=flow_attempt):
                 ending = after_handing_back(journal.situation(), HandOver(resume_in_s, flow_attempt), total_s=total_s)
@@ -244,14 +248,7 @@ class Invocation(Struct, frozen=True):
         return HandedOver(hop, wait_s)
 
     def _stored_tasks(self) -> dict[str, TaskRun]:
-        tasks: dict[str, TaskRun] = {}
-        cursor: str | None = None
-        while True:
-            page = self.ports.runs.list_tasks(self.run.id, limit=_PAGE, cursor=cursor)
-            tasks.update((task.id, task) for task in page.items)
-            cursor = page.cursor
-            if cursor is None:
-                return tasks
+        return {task.id: task for task in tasks_of(self.ports, self.run.id)}
 
     def _give_up_deadly(self, stored: dict[str, TaskRun]) -> dict[str, TaskRun]:
         """Fail the tasks during which the whole function has died too often."""

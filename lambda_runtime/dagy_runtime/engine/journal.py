@@ -6,8 +6,9 @@ still be lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from dagy.core.states import Status
@@ -16,8 +17,10 @@ from dagy.execution.recorder import Failure, Measured
 from dagy_runtime.engine.endings import RunningTask, Situation
 from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.exchange import Exchange
+from dagy_runtime.engine.keeping import keep
 from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.resume import attempt_id, past_of, plan_conflict
+from dagy_runtime.engine.stored_tasks import tasks_of
 from dagy_runtime.engine.tenure import Tenure
 from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import Problem, ResultRef, Run, TaskRun
@@ -45,6 +48,7 @@ from dagy_runtime.worker.payloads import Nonsense
 from dagy_runtime.worker.process import Broken, Heard
 
 _UNMEASURED: Final = Measured(0.0, 0.0, 0.0)
+_MOST_TOLD: Final = 100
 
 
 @dataclass
@@ -151,16 +155,30 @@ class Journal:
                 position=position,
                 depends_on=task.depends_on,
                 concurrency_limit=task.concurrency_limit,
+                code=task.code,
+                arguments=task.arguments,
             )
             for position, task in enumerate(frame.tasks)
             if task.id not in self.stored
         ]
         if new:
             self.tenure.confirm()
-            self.ports.runs.put_tasks(self.run.id, new)
+            self.ports.runs.put_tasks(self.run.id, self._with_kept(new))
             self._event("tasks_planned", count=len(frame.tasks))
         self._planned = frozenset(task.id for task in frame.tasks)
         return Accepted(frame.number)
+
+    def _with_kept(self, new: Sequence[TaskRun]) -> Sequence[TaskRun]:
+        """As they are put: what the run that this one retries has done, is done."""
+        before = self.ports.runs.get_run(self.run.retry_of) if self.run.retry_of else None
+        if before is None:
+            return new
+        kept = keep(self.run, new, before, {task.id: task for task in tasks_of(self.ports, before.id)})
+        again = dict(islice(kept.again.items(), _MOST_TOLD))
+        self._event("results_kept", of=before.id, kept=len(new) - len(kept.again), run_again=len(kept.again), why=again)
+        for line in (f"{id} runs: {reason}" for id, reason in again.items()):
+            self.logs.note(None, line)
+        return kept.tasks
 
     def _start(self, task_run_id: str, attempt: int) -> None:
         self._check_planned(task_run_id)
@@ -183,7 +201,10 @@ class Journal:
             self.tenure.prove()
             raise Nonsense(f"it started {task_run_id}, attempt {attempt}, which cannot start any more")
         self._running[task_run_id] = task
-        self._event("task_started", task_run_id, attempt)
+        before = self.stored.get(task_run_id)
+        if before is not None and before.status is Status.RUNNING and before.attempt_id != task.attempt_id:
+            self._event("task_lost", task_run_id, before.attempt, attempt_id=before.attempt_id)
+        self._event("task_started", task_run_id, attempt, attempt_id=task.attempt_id)
 
     def _succeed(self, frame: TaskSucceeded) -> ToChild:
         task = self._running.get(frame.task_run_id)

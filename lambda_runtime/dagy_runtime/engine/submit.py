@@ -46,9 +46,11 @@ def submit_run(
     fail_fast: bool = True,
     max_workers: int = 1,
     tags: Mapping[str, str] | None = None,
+    retry_of: str | None = None,
 ) -> Creation:
     """Make a PENDING run, pinned to the flow's artifact and the deployment's packages as they are now, and start it.
 
+    With `retry_of` it keeps what that run, of the same flow, has done, as far as code and arguments are the same.
     `parameters` are complete and valid: the caller has checked them. What `mode` leaves open, the deployment says.
     A repeat with the same idempotency key gives the first call's run; while that is PENDING its message is sent
     again, which is harmless, because a run can be claimed only once.
@@ -71,6 +73,7 @@ def submit_run(
         max_workers=max_workers,
         tags=tags,
         packages=pinned(ports.packages, deployment.packages if deployment else ()),
+        retry_of=retry_of,
     )
     creation = ports.runs.create_run(run, idempotency_key=idempotency_key)
     _start(ports, creation.run)
@@ -204,6 +207,7 @@ def _new_run(
     max_workers: int,
     tags: Mapping[str, str] | None,
     packages: tuple[PackageRef, ...],
+    retry_of: str | None = None,
 ) -> Run:
     return Run(
         id=new_id,
@@ -224,6 +228,7 @@ def _new_run(
         tags={**(deployment.tags if deployment else {}), **(tags or {})},
         packages=packages,
         max_concurrent_runs=deployment.max_concurrent_runs if deployment else None,
+        retry_of=retry_of,
     )
 
 

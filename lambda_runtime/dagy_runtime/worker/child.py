@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import sys
@@ -28,6 +29,7 @@ from dagy.execution.recorder import (
     Succeeded,
 )
 from dagy.execution.runner import run_flow
+from dagy.local.arguments import argument_texts
 from dagy_runtime.worker.frames import (
     Ended,
     FlowCancelled,
@@ -91,10 +93,7 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
         return _author_failure(error, link)
     if job.only_task is not None:
         traced = _part_of(traced, job.only_task)
-    tasks = tuple(
-        PlannedTask(call.id, call.task.name, tuple(call.depends_on), call.task.concurrency_limit)
-        for call in traced.calls.values()
-    )
+    tasks = _planned(traced, job.metadata)
     reply = link.ask(lambda number: Planned(number, tasks))
     if isinstance(reply, Refused):
         return FlowFailed(Failure("PlanChanged", reply.reason))
@@ -113,6 +112,26 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
 def _traced(job: Job) -> TracedFlow:
     put_on_path(job.package_dirs)
     return load_extracted(job.code_dir, job.metadata).trace(**job.parameters)
+
+
+def _planned(traced: TracedFlow, metadata: Metadata) -> tuple[PlannedTask, ...]:
+    calls = list(traced.calls.values())
+    return tuple(
+        PlannedTask(
+            call.id,
+            call.task.name,
+            tuple(call.depends_on),
+            call.task.concurrency_limit,
+            metadata.task_codes.get(call.task.name, ""),
+            _digest(arguments),
+        )
+        for call, arguments in zip(calls, argument_texts(calls), strict=True)
+    )
+
+
+def _digest(text: str) -> str:
+    """Of arguments, whose text may hold what is nobody's business. Empty for those that cannot be compared."""
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:16] if text else ""
 
 
 def _part_of(traced: TracedFlow, task_run_id: str) -> TracedFlow:

@@ -43,6 +43,8 @@ class PlannedTask(msgspec.Struct, frozen=True, array_like=True):
     task_name: str
     depends_on: tuple[str, ...]
     concurrency_limit: Optional[int] = None
+    code: str = ""  # a digest of what the task does, and of what it was given; empty when it cannot be told
+    arguments: str = ""
 
 
 class Planned(Frame, frozen=True):

@@ -21,10 +21,12 @@ from dagy.artifact.metadata import Metadata
 from dagy.artifact.namespace import derived_namespace
 from dagy.artifact.packing import pack
 from dagy.artifact.project import Project
+from dagy.artifact.task_code import task_codes
 from dagy.authoring.flows import Flow, TracedFlow, trace_flow
 from dagy.authoring.source import dotted_name, file_of
 from dagy.core.errors import InvalidInput
 from dagy.core.spec import FlowSpec, code_hash
+from dagy.core.task_code import digest_of
 from dagy.core.timestamps import to_iso
 from dagy.local.paths import local_dir
 from dagy.version import VERSION
@@ -102,6 +104,7 @@ def build_artifact(
         namespace=derived_namespace(source, Path.cwd()),
         dependencies=dependencies.versions,
         included=layout.included,
+        task_codes=_task_codes(traced),
     )
     data = pack(layout.files, spec=spec.to_dict(), metadata=metadata.to_dict())
     sha256 = hashlib.sha256(data).hexdigest()
@@ -109,6 +112,11 @@ def build_artifact(
     _write(path, data)
     _write(path.with_name("build.json"), _sidecar(metadata, sha256))
     return LocalArtifact(path, spec.name, spec.version, spec, metadata.code_hash, sha256, metadata, dependencies.absent)
+
+
+def _task_codes(traced: TracedFlow) -> dict[str, str]:
+    codes = task_codes({call.task.name: call.task for call in traced.calls.values()}.values())
+    return {name: "" if code.unknown else digest_of(code) for name, code in sorted(codes.items())}
 
 
 def _told_time() -> str:

@@ -24,6 +24,7 @@ class Metadata:
     the zip (`.` is its top) that its modules are imported from, first come first served. `is_version_pinned`: the
     author chose the version. `dependencies` are the installed distributions its code imports, with versions;
     `included` the files inside the zip that the author added by glob, in order: no import tells of them.
+    `task_codes` has a digest of what each task does, by its name; empty for one whose code cannot be told.
     `built_at` is a fixed time, so that equal input gives equal bytes; `build.json` beside the zip tells the real one.
     """
 
@@ -40,6 +41,7 @@ class Metadata:
     namespace: str
     dependencies: Mapping[str, str] = field(default_factory=dict)
     included: tuple[str, ...] = ()
+    task_codes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -62,12 +64,17 @@ class Metadata:
         _expect(bool(_ENTRYPOINT.fullmatch(texts["entrypoint"])), "'entrypoint' must be module:function")
         included = data.get("included", [])  # artifacts of before do not say
         _expect(type(included) is list and all(isinstance(path, str) for path in included), "'included' must be texts")
+        codes = data.get("task_codes", {})
+        _expect(
+            type(codes) is dict and all(isinstance(code, str) for code in codes.values()), "'task_codes' must be texts"
+        )
         return cls(
             **texts,
             is_version_pinned=_field(data, "is_version_pinned", bool),
             import_roots=tuple(roots),
             dependencies=dependencies,
             included=tuple(included),
+            task_codes=codes,
         )
 
 

@@ -221,6 +221,7 @@ class RunRequest(Request):
     fail_fast: bool = True
     max_workers: int = 1
     tags: Optional[Tags] = None
+    retry_of: Optional[str] = None  # a run of the same flow that did not succeed: keep what it has done
 
 
 class ProblemModel(Response):
@@ -254,6 +255,7 @@ class RunResponse(Response):
     result_size_bytes: Optional[int] = None
     result_url: Optional[str] = None  # where to download it otherwise, for 15 minutes; only GET of one run gives it
     packages: List[str] = []  # the slugs of the dependency packages it was submitted with
+    retry_of: Optional[str] = None  # the run whose results it keeps, as far as code and arguments are the same
 
 
 class RunListResponse(Response):

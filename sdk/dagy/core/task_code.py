@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Dict
 
@@ -16,6 +18,12 @@ class TaskCode:
     own: str = ""
     uses: Dict[str, str] = field(default_factory=dict)
     unknown: str = ""
+
+
+def digest_of(code: TaskCode) -> str:
+    """Equal digests mean equal code. Where it stands does not count."""
+    text = json.dumps([code.own, code.uses], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def changed_code(before: TaskCode | None, now: TaskCode) -> str | None:

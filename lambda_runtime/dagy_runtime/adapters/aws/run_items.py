@@ -59,6 +59,7 @@ class RunItems:
             "is_planned": run.is_planned or None,
             "max_concurrent_runs": run.max_concurrent_runs,
             "task_count": run.task_count or None,
+            "retry_of": run.retry_of,
             "packages": [asdict(one) | {"artifact": asdict(one.artifact)} for one in run.packages] or None,
             **schema.run_index(
                 run.id,
@@ -95,6 +96,7 @@ class RunItems:
             is_planned=item.get("is_planned", False),
             max_concurrent_runs=item.get("max_concurrent_runs"),
             task_count=int(item.get("task_count", 0)),
+            retry_of=item.get("retry_of"),
             packages=tuple(map(_package, item.get("packages", ()))),
         )
 
@@ -139,7 +141,16 @@ class RunItems:
 
     def of_task_list(self, run_id: str, tasks: list[TaskRun]) -> Item:
         rows = [
-            [task.id, task.task_name, task.position, list(task.depends_on), task.concurrency_limit] for task in tasks
+            [
+                task.id,
+                task.task_name,
+                task.position,
+                list(task.depends_on),
+                task.concurrency_limit,
+                task.code,
+                task.arguments,
+            ]
+            for task in tasks
         ]
         return {"tasks": self._packing.packed(rows, owner=_owner(run_id))}
 
@@ -230,10 +241,17 @@ def artifact(data: Item) -> ArtifactRef:
 
 
 def _planned_task(
-    run_id: str, id_: str, name: str, position: int, depends_on: Sequence[str], limit: int | None = None
+    run_id: str,
+    id_: str,
+    name: str,
+    position: int,
+    depends_on: Sequence[str],
+    limit: int | None = None,
+    code: str = "",
+    arguments: str = "",
 ) -> TaskRun:
-    """Runs from before limits have rows without one."""
-    return TaskRun(run_id, id_, name, Status.PENDING, position, tuple(depends_on), limit)
+    """Runs of an older Dagy have shorter rows."""
+    return TaskRun(run_id, id_, name, Status.PENDING, position, tuple(depends_on), limit, code, arguments)
 
 
 def _package(data: Item) -> PackageRef:

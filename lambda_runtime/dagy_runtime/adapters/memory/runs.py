@@ -50,11 +50,13 @@ class _Record:
     def is_free(self, now: float) -> bool:
         return self.lease is None or self.lease.until <= now
 
-    def settle(self, status: Status, *, reason: str, ended_at: str, task_run_ids: Sequence[str]) -> None:
+    def settle(self, status: Status, *, reason: str, ended_at: str, task_run_ids: Sequence[str]) -> list[str]:
         sources = rules.settleable(status)
-        for task in [self.tasks[name] for name in task_run_ids if name in self.tasks]:
-            if task.status in sources:
-                self.tasks[task.id] = rules.settled(task, status=status, reason=reason, ended_at=ended_at)
+        named = [self.tasks[name] for name in dict.fromkeys(task_run_ids) if name in self.tasks]
+        open_tasks = [task for task in named if task.status in sources]
+        for task in open_tasks:
+            self.tasks[task.id] = rules.settled(task, status=status, reason=reason, ended_at=ended_at)
+        return [task.id for task in open_tasks]
 
     def cancel_leftovers(self) -> None:
         """No task of a run that has ended stays open."""
@@ -288,10 +290,10 @@ class MemoryRunStore(MemorySeats):
 
     def settle_tasks(
         self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str
-    ) -> None:
+    ) -> list[str]:
         with self._lock:
             record = self._existing(run_id)
-            record.settle(status, reason=reason, ended_at=ended_at, task_run_ids=task_run_ids)
+            return record.settle(status, reason=reason, ended_at=ended_at, task_run_ids=task_run_ids)
 
     def append_events(self, events: Sequence[Event]) -> None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from dagy_runtime.engine.isolated.seating import leave_seat
 from dagy_runtime.messages import AdvanceRun, Message, ReleaseTasks, RunTask
 from dagy_runtime.plan import Exit, Place, Placed, Plan, Stop
 from dagy_runtime.ports import Ports
-from dagy_runtime.values import Run, TaskRun
+from dagy_runtime.values import Event, Run, TaskRun
 
 AT_ONCE: Final = 50
 """What one invocation sends itself. More goes through others: ten thousand tasks are on their way in seconds."""
@@ -40,12 +40,30 @@ def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> None:
         arrive_at_end(ports, run, [place])
 
 
+def begin(ports: Ports, run: Run, tasks: Mapping[str, TaskRun]) -> None:
+    """Send the first tasks of a run that is planned. `tasks` are those with a past: what was taken over from another
+    run arrives at its joins first. A repeat sends the same messages again.
+    """
+    plan = ports.runs.plan(run.id)
+    kept = [plan.place(id) for id, task in tasks.items() if task.status is Status.SUCCEEDED]
+    done = {place.task.id for place in kept}
+    ready: list[Placed] = [plan.tasks[id] for id in plan.roots if id not in done]
+    for place in kept:
+        ready += [exit for exit in place.exits if exit.id not in done and _is_full(ports, run, exit.way())]
+    arrive_at_end(ports, run, kept)
+    send(ports, run, ready)
+
+
 def skip(ports: Ports, run: Run, plan: Plan, ids: Sequence[str], *, because: str) -> None:
     """Settle those of `ids` that are open as SKIPPED, and have all of them arrive at the end. Written first, so that
     whoever brings the last arrival finds every task ended.
     """
     now = to_iso(ports.clock.now())
-    ports.runs.settle_tasks(run.id, ids, status=Status.SKIPPED, reason=f"'{because}' failed", ended_at=now)
+    reason = f"'{because}' failed"
+    skipped = ports.runs.settle_tasks(run.id, ids, status=Status.SKIPPED, reason=reason, ended_at=now)
+    ports.runs.append_events(
+        [Event(run.id, ports.ids.unique(), now, "task_skipped", id, data={"reason": reason}) for id in skipped]
+    )
     arrive_at_end(ports, run, map(plan.place, ids))
 
 

@@ -175,6 +175,9 @@ class _Attempt(Struct, frozen=True):
             console=self.console or to_stdout,
         )
         events = EventLog(self.ports, run.id)
+        if self.task.status is Status.RUNNING:
+            lost = {"attempt_id": self.task.attempt_id}
+            events.add("task_lost", task_run_id=self.task.id, attempt=self.task.attempt, data=lost)
         try:
             ended = self._run(run, claimed, tenure, logs, events, time_left=time_left, total_s=total_s)
             if leads_on := ended.status is Status.SUCCEEDED and bool(self.place.exits):

@@ -102,7 +102,7 @@ class TaskJournal:
             case TaskStarted():
                 self._own(heard.task_run_id)
                 self._attempt, self._retry = heard.attempt, None
-                self._event("task_started")
+                self._event("task_started", attempt_id=self.claimed.attempt_id)
             case TaskSucceeded():
                 self._own(heard.task_run_id)
                 if self.exchange is None:
