@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,55 @@ def test_a_cancel_kills_what_runs_and_starts_nothing_more(dagy: Any, project: An
     assert run["status"] == "CANCELLED"
     assert {task["status"] for task in run["tasks"]} == {"CANCELLED"}
     assert dagy.eventually(lambda: not Path(f"/proc/{pid}").exists(), within_s=30)
+
+
+def test_limits_hold_and_a_retry_keeps_what_was_done(dagy: Any, project: Any, tmp_path: Path) -> None:
+    """Three runs, one at a time; in each, four tasks, two at a time; the last step fails until it is allowed."""
+    path = project(
+        """
+        import os, time
+        from pathlib import Path
+        from dagy import flow, task
+
+        @task(concurrency_limit=2)
+        def step(notes: str, n: int) -> int:
+            mark = Path(notes, f"running-{os.environ['DAGY_RUN_ID']}-{n}")
+            mark.touch()
+            seen = len(list(Path(notes).glob("running-*")))
+            time.sleep(0.3)
+            mark.unlink()
+            Path(notes, f"ran-{os.environ['DAGY_RUN_ID']}-{n}").write_text(str(seen))
+            return n
+
+        @task
+        def total(notes: str, numbers: list[int]) -> int:
+            if not Path(notes, "ok").exists():
+                raise ConnectionError("not yet")
+            return sum(numbers)
+
+        @flow
+        def limited(notes: str):
+            return total(notes, [step(notes, n) for n in range(4)])
+        """
+    )
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    dagy("deploy", f"{path}:limited", *ISOLATED, "--max-concurrent-runs", "1")
+    started = [dagy("run", "limited", "--param", f"notes={notes}", "--json").json["run_id"] for _ in range(3)]
+
+    runs = [dagy.wait_for_end(run_id) for run_id in started]
+
+    assert [run["status"] for run in runs] == ["FAILED"] * 3
+    assert [run["started_at"] for run in runs] == sorted(run["started_at"] for run in runs)
+    assert all(later["started_at"] >= earlier["ended_at"] for earlier, later in pairwise(runs))
+    assert {int(file.read_text()) for file in notes.glob("ran-*")} <= {1, 2}
+    for file in notes.glob("ran-*"):
+        file.unlink()
+
+    (notes / "ok").touch()
+    said = dagy("runs", "retry", started[0], "--from-failed", "--wait", "--json")
+
+    assert "step-1 to step-4 (4) kept" in said.stderr and "total-1 runs again: it failed" in said.stderr
+    again = dagy.show(said.json["run_id"])
+    assert (again["status"], again["result"], again["retry_of"]) == ("SUCCEEDED", 6, started[0])
+    assert list(notes.glob("ran-*")) == []
