@@ -284,7 +284,9 @@ class RunStore(Seats, Protocol):
     def settle_tasks(
         self, run_id: str, task_run_ids: Sequence[str], *, status: Status, reason: str, ended_at: str
     ) -> list[str]:
-        """Make open tasks SKIPPED or CANCELLED; final ones stay. Returns those that this call has changed."""
+        """Make open tasks SKIPPED or CANCELLED; final ones stay. Returns those that this
+        call has settled, or the one that it repeats.
+        """
 
     def append_events(self, events: Sequence[Event]) -> None:
         """Repeats of an event id change nothing."""

@@ -163,7 +163,8 @@ def outcome(
         "events": told_by_task(stage, run_id),
         "tasks": {id: (task.status, task.attempt) for id, task in stage.tasks(run_id).items()},
         "printed": {
-            id: [line for line in stage.log(run_id, id) if "/dagy-run-" not in line] for id in stage.tasks(run_id)
+            id: [line.partition("; peak ")[0] for line in stage.log(run_id, id) if "/dagy-run-" not in line]
+            for id in stage.tasks(run_id)
         },
     }
 

@@ -115,7 +115,7 @@ def build_artifact(
 
 
 def _task_codes(traced: TracedFlow) -> dict[str, str]:
-    codes = task_codes({call.task.name: call.task for call in traced.calls.values()}.values())
+    codes = task_codes(traced.tasks.values(), as_in_files=True)
     return {name: "" if code.unknown else digest_of(code) for name, code in sorted(codes.items())}
 
 

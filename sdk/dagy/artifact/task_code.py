@@ -34,17 +34,19 @@ class _Unknown(Exception):
     """The code cannot be told from any file."""
 
 
-def task_codes(tasks: Iterable[Task[..., Any]]) -> dict[str, TaskCode]:
-    """By the tasks' names. Never fails: what cannot be told is `unknown`."""
-    reader = _Reader(Path.cwd())
+def task_codes(tasks: Iterable[Task[..., Any]], *, as_in_files: bool = False) -> dict[str, TaskCode]:
+    """By the tasks' names. Never fails: what cannot be told is `unknown`. With `as_in_files` the code is what the files
+    say now, which is what an artifact ships, also when what was loaded is older.
+    """
+    reader = _Reader(Path.cwd(), as_in_files=as_in_files)
     return {task.name: reader.code_of(task) for task in tasks}
 
 
 class _Reader:
     """Follows each import, and stamps each file, once."""
 
-    def __init__(self, cwd: Path) -> None:
-        self._cwd = cwd
+    def __init__(self, cwd: Path, *, as_in_files: bool) -> None:
+        self._cwd, self._as_in_files = cwd, as_in_files
         self._modules: dict[tuple[Path, ...], dict[Path, str]] = {}
         self._modified_at_s: dict[Path, float] = {}
 
@@ -67,7 +69,7 @@ class _Reader:
         needed = statements.needed_by(home)
         modules = self._modules_of(file, [home, *needed], fn.__globals__)
         for path in (file, *modules):
-            if self._modified(path) > task.defined_at_s:
+            if not self._as_in_files and self._modified(path) > task.defined_at_s:
                 raise _edited(path)
         own = f"{home.text}\n{task.validate_parameters}\n{_captured(fn, home)}"
         uses = {f"{name} in {file.name}": _digest(text) for name, text in _texts(needed).items()}

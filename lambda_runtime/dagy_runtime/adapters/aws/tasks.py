@@ -188,7 +188,7 @@ class DynamoTasks:
                 name: Update(schema.task_key(run_id, name), change, when, {**values, **sources})
                 for name in names[start : start + TRANSACTION_LIMIT]
             }
-            settled += self._write_those_allowed(writes)
+            settled += self._settled(writes, status=status, ended_at=ended_at)
         return settled
 
     def cancel_open_tasks(self, run_id: str, *, run_status: Status, ended_at: str) -> None:
@@ -236,15 +236,20 @@ class DynamoTasks:
                 self._plans.popitem(last=False)
         return plan
 
-    def _write_those_allowed(self, writes: Mapping[str, Update]) -> list[str]:
-        """All but those whose condition refuses them. Which they were."""
+    def _settled(self, writes: Mapping[str, Update], *, status: Status, ended_at: str) -> list[str]:
+        """Write all but those whose condition refuses them. Which were written, by this or by what it repeats."""
+        names, before = list(writes), set()
         while writes:
             refusals = self._table.transact(list(writes.values()))
             if refusals is None:
                 break
+            for name, refused in zip(list(writes), refusals, strict=True):
+                found = (refused.found or {}) if refused is not None else {}
+                if (found.get("status"), found.get("ended_at")) == (status, ended_at):
+                    before.add(name)
             pairs = zip(writes.items(), refusals, strict=True)
             writes = {name: write for (name, write), refused in pairs if refused is None}
-        return list(writes)
+        return [name for name in names if name in writes or name in before]
 
 
 _OUTCOME_ATTRIBUTES: Final = (

@@ -56,7 +56,8 @@ class _Record:
         open_tasks = [task for task in named if task.status in sources]
         for task in open_tasks:
             self.tasks[task.id] = rules.settled(task, status=status, reason=reason, ended_at=ended_at)
-        return [task.id for task in open_tasks]
+        now = [self.tasks[task.id] for task in named]
+        return [task.id for task in now if (task.status, task.ended_at) == (status, ended_at)]
 
     def cancel_leftovers(self) -> None:
         """No task of a run that has ended stays open."""
