@@ -45,13 +45,12 @@ def begin(ports: Ports, run: Run, tasks: Mapping[str, TaskRun]) -> None:
     run arrives at its joins first. A repeat sends the same messages again.
     """
     plan = ports.runs.plan(run.id)
-    kept = [plan.place(id) for id, task in tasks.items() if task.status is Status.SUCCEEDED]
-    done = {place.task.id for place in kept}
-    ready: list[Placed] = [plan.tasks[id] for id in plan.roots if id not in done]
-    for place in kept:
-        ready += [exit for exit in place.exits if exit.id not in done and _is_full(ports, run, exit.way())]
+    done = {id for id, task in tasks.items() if task.status is Status.SUCCEEDED}
+    kept = [plan.place(id) for id in plan.tasks if id in done]
+    for exit in (exit for place in kept for exit in place.exits if not exit.others):
+        _is_full(ports, run, exit.way())
     arrive_at_end(ports, run, kept)
-    send(ports, run, ready)
+    send(ports, run, [task for task in plan.tasks.values() if task.id not in done and done.issuperset(task.depends_on)])
 
 
 def skip(ports: Ports, run: Run, plan: Plan, ids: Sequence[str], *, because: str) -> None:
