@@ -413,7 +413,8 @@ def test_elsewhere_every_change_is_a_plain_line_on_stderr(dagy: Any, gated: str)
     let_go(0, 1)
     said = dagy("run", gated, "--no-fail-fast", expect=8)
 
-    assert lines_of(said.stderr)[:-1] == [
+    *told, error, hint = lines_of(said.stderr)
+    assert told == [
         "# RUNNING   first-1",
         "# SUCCEEDED first-1  #",
         "# RUNNING   first-2",
@@ -425,6 +426,8 @@ def test_elsewhere_every_change_is_a_plain_line_on_stderr(dagy: Any, gated: str)
         "# RUNNING   second-2  attempt 2",
         "# FAILED    second-2  attempt 2  #  one is no number",
     ]
+    assert error.startswith("Error: Run gated-")
+    assert hint.startswith("  → What it wrote: dagy logs")
     assert "first 0 begins" in said.stdout
     assert dagy("run", gated, "--param", "n=1", "--quiet").stderr == ""
 
@@ -447,8 +450,8 @@ def many():
     told = lines_of(dagy("run", project(source), "--no-fail-fast", expect=8).stderr)
 
     assert told[0] == "# FAILED    one-78  #  seventy-seven"
-    assert re.fullmatch(r"199 of 201 done · 1 failed · 1 skipped  \d+s", told[-2])
-    assert len(told) <= 5
+    assert re.fullmatch(r"199 of 201 done · 1 failed · 1 skipped  \d+s", told[-3])
+    assert len(told) <= 6
 
 
 def test_colours_can_be_forced_where_nobody_sees_a_terminal(dagy: Any, gated: str, monkeypatch: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from dagy.local.layout import LocalPaths
 from dagy.local.paths import local_dir
 from dagy.version import VERSION
+from dagy_cli.amounts import count_text
 from dagy_cli.doctor.finding import Finding, Outcome
 from dagy_cli.shells import Place, Standing, current_shell
 
@@ -61,7 +62,7 @@ def duckdb() -> list[Finding]:
             return [Finding("records", Outcome.WARNING, f"{path} is held by another process just now", "dagy doctor")]
         # Whoever reads records sets a damaged file aside and makes a new one from the runs' own files.
         return [Finding("records", Outcome.FAILED, f"{path} cannot be read: {said}", "dagy runs list")]
-    return [Finding("records", Outcome.OK, f"{version}, {row[0] if row else 0:,} runs in {path}")]
+    return [Finding("records", Outcome.OK, f"{version}, {count_text(row[0] if row else 0, 'run')} in {path}")]
 
 
 def time_zones() -> list[Finding]:
