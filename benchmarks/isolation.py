@@ -84,7 +84,7 @@ def row(flow: str, where: str, run: dict[str, Any]) -> str:
 
 
 def took_s(run: dict[str, Any]) -> float:
-    return (instant(run["ended_at"]) - instant(run["created_at"])).total_seconds()
+    return (instant(run["ended_at"]) - instant(run.get("created_at") or run["started_at"])).total_seconds()
 
 
 def waits_s(run: dict[str, Any]) -> Iterator[float]:
