@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from dagy.core.errors import InvalidInput
+from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.sizes import Isolation
 from dagy.core.states import Status
 from dagy_runtime.engine.dead_letters import GivenUp, bury
@@ -151,40 +152,46 @@ def planned(stage: Any) -> str:
     return str(run_id)
 
 
-def test_an_artifact_that_is_gone_fails_the_task_and_the_run(stage: Any) -> None:
+class OtherArtifacts:
+    """Blobs whose files are not what they were: `become` writes another, or raises."""
+
+    def __init__(self, blobs: Any, become: Callable[[str, Path], str]) -> None:
+        self._blobs, self._become = blobs, become
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._blobs, name)
+
+    def get_file(self, key: str, path: Path, **_: Any) -> str:
+        return self._become(key, path)
+
+
+def gone(key: str, path: Path) -> str:
+    raise NotFound("object", key)
+
+
+def changed(key: str, path: Path) -> str:
+    path.write_bytes(b"something else")
+    return "ab" * 32
+
+
+@pytest.mark.parametrize(
+    "become, error_type, said",
+    [
+        pytest.param(gone, "ArtifactGone", "Deploy again", id="gone"),
+        pytest.param(changed, "ArtifactMismatch", "nothing of it was executed", id="changed"),
+    ],
+)
+def test_an_artifact_that_is_not_what_it_was_fails_the_task_and_the_run(
+    stage: Any, become: Callable[[str, Path], str], error_type: str, said: str
+) -> None:
     run_id = planned(stage)
 
-    class Gone:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(stage.ports.blobs, name)
+    blobs = OtherArtifacts(stage.ports.blobs, become)
+    dataclasses.replace(stage, ports=replace(stage.ports, blobs=blobs)).until_quiet()
 
-        def get_file(self, key: str, path: Path, **how: Any) -> str:
-            from dagy.core.errors import NotFound
-
-            raise NotFound("object", key)
-
-    dataclasses.replace(stage, ports=replace(stage.ports, blobs=Gone())).until_quiet()
-
-    assert stage.tasks(run_id)["good-1"].problem.error_type == "ArtifactGone"
+    assert stage.tasks(run_id)["good-1"].problem.error_type == error_type
     assert stage.run(run_id).status is Status.FAILED
-    assert "Deploy again" in stage.run(run_id).problem.message
-
-
-def test_an_artifact_that_was_changed_is_not_executed(stage: Any) -> None:
-    run_id = planned(stage)
-
-    class Changed:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(stage.ports.blobs, name)
-
-        def get_file(self, key: str, path: Path, **how: Any) -> str:
-            path.write_bytes(b"PK\x05\x06 something else")
-            return "ab" * 32
-
-    dataclasses.replace(stage, ports=replace(stage.ports, blobs=Changed())).until_quiet()
-
-    assert stage.tasks(run_id)["good-1"].problem.error_type == "ArtifactMismatch"
-    assert "nothing of it was executed" in stage.run(run_id).problem.message
+    assert said in stage.run(run_id).problem.message
 
 
 @pytest.mark.parametrize(

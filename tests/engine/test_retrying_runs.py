@@ -93,12 +93,8 @@ def test_only_what_had_not_succeeded_runs(stage: Any, notes: Path, isolation: An
     kept = stage.tasks(again)["extract-1"]
     assert replace(kept, run_id=run_id) == before[1]["extract-1"]
     (event,) = [e for e in stage.ports.runs.list_events(again, limit=100).items if e.type == "results_kept"]
-    assert event.data == {
-        "of": run_id,
-        "kept": 3,
-        "run_again": 2,
-        "why": {"load-1": "it failed", "report-1": "load-1 does"},
-    } or event.data["why"]["report-1"] in ("it had not finished",)
+    why = {"load-1": "it failed", "report-1": "it had not finished"}
+    assert event.data == {"of": run_id, "kept": 3, "run_again": 2, "why": why}
 
 
 @pytest.mark.parametrize(
