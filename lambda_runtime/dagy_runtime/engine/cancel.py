@@ -35,7 +35,7 @@ def cancel_run(ports: Ports, run_id: str) -> Run:
     is_whoevers = run.isolation is Isolation.TASK_ISOLATED
     ended = ports.runs.finish_run(run_id, owner=owner, status=Status.CANCELLED, ended_at=now, is_whoevers=is_whoevers)
     if ended is not None:
-        leave(ports, ended)
         ports.runs.append_events([Event(run_id, ports.ids.unique(), now, "run_cancelled")])
+        leave(ports, ended)
         return ended
     return ports.runs.get_run(run_id) or run

@@ -86,9 +86,9 @@ def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
     problem = Problem("InvocationFailed", letter.reason)
     ended = ports.runs.finish_run(run_id, owner=owner, status=Status.FAILED, ended_at=now, problem=problem)
     if ended is not None:
-        leave(ports, ended)
         event = Event(run_id, ports.ids.unique(), now, "run_failed", data={"reason": letter.reason})
         ports.runs.append_events([event])
+        leave(ports, ended)
     return letter
 
 

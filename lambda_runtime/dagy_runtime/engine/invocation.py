@@ -228,10 +228,10 @@ class Invocation(Struct, frozen=True):
         )
         if stands is None:
             raise LeaseLost(self.run.id)
-        leave(self.ports, self.run)
         data = {"reason": end.problem.message} if end.problem else {}
         self.events.add(f"run_{end.status.value.lower()}", data=data)
         self.events.try_flush()  # the run has ended: nobody would come back to tell of it
+        leave(self.ports, self.run)
         return Finished(end.status)
 
     def _hand_over(self, over: HandOver) -> HandedOver:

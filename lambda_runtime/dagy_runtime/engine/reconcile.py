@@ -89,9 +89,9 @@ def _sent_on(ports: Ports, run: Run) -> bool:
         ended_at = to_iso(ports.clock.now())
         problem = Problem("SizeGone", message)
         if ports.runs.finish_run(run.id, owner=None, status=Status.FAILED, ended_at=ended_at, problem=problem):
-            leave(ports, run)
             event = Event(run.id, ports.ids.unique(), ended_at, "run_failed", data={"reason": message})
             ports.runs.append_events([event])
+            leave(ports, run)
         return False
     return True
 
