@@ -92,9 +92,9 @@ def recorded(home: Path, count: int) -> Path:
     """A folder of local records with so many runs in it, as `dagy run` would have left them."""
     from dagy.core.states import Status
     from dagy.core.timestamps import to_iso
-    from dagy.local.database import opened
     from dagy.local.history import LocalRun, LocalTaskRun, RunHistory
     from dagy.local.layout import LocalPaths
+    from dagy.local.opening import opened
 
     histories = []
     for n in range(count):

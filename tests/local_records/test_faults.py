@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from dagy import flow, task
 from dagy.core.errors import LocalRecordsError
-from dagy.local import LocalRecords, database
-from dagy.local.database import opened
+from dagy.local import LocalRecords, opening
 from dagy.local.history import history_of
 from dagy.local.journal import read_events
 from dagy.local.layout import LocalPaths
+from dagy.local.opening import opened
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -280,7 +280,7 @@ def test_a_run_that_cannot_get_at_the_database_succeeds_and_is_listed_later(home
         [
             sys.executable,
             "-c",
-            f"import duckdb, sys; c = duckdb.connect({str(home / 'dagy.duckdb')!r}, config={database._CONFIG!r});"
+            f"import duckdb, sys; c = duckdb.connect({str(home / 'dagy.duckdb')!r}, config={opening._CONFIG!r});"
             "print('held', flush=True); sys.stdin.readline()",
         ],
         stdin=subprocess.PIPE,
@@ -329,6 +329,22 @@ def test_a_damaged_database_is_set_aside_and_made_anew(home: Path, damage, caplo
     assert "kept as" in caplog.text
 
 
+def test_a_database_whose_making_was_cut_off_is_made_anew(start: Start, home: Path):
+    """Killed while the runs' metadata is read in, it must not be taken for one that has them all."""
+    for _ in range(20):
+        pair.run_local(cleanup_keep_last=None)
+    for _ in range(3):
+        (home / "dagy.duckdb").unlink()
+        process = start("from dagy.local import LocalRecords\nwith LocalRecords() as records: records.list_runs()")
+        while process.poll() is None and not list(home.glob("dagy.duckdb.*.new")):
+            time.sleep(0.0005)
+        process.kill()
+        process.wait(30)
+        with LocalRecords() as records:
+            assert len(records.list_runs(limit=None)) == 20
+    assert not list(home.glob("dagy.duckdb.damaged-*"))
+
+
 def test_a_database_that_was_removed_is_made_anew(home: Path):
     before = pair.run_local()
     (home / "dagy.duckdb").unlink()
@@ -346,7 +362,7 @@ def test_the_file_can_be_opened_by_every_duckdb_since_1_0(home: Path):
 
 def test_the_tables_can_be_queried_without_dagy(home: Path):
     ran = pair.run_local()
-    with duckdb.connect(str(home / "dagy.duckdb"), config=database._CONFIG) as connection:
+    with duckdb.connect(str(home / "dagy.duckdb"), config=opening._CONFIG) as connection:
         [(started_at, status)] = connection.execute("SELECT started_at, status FROM runs").fetchall()
         assert connection.execute("SELECT count(*) FROM task_runs WHERE run_id = ?", [ran.run_id]).fetchone() == (2,)
     assert (started_at.tzinfo, status) == (None, "SUCCEEDED")

@@ -12,9 +12,9 @@ import pytest
 from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.states import Status
 from dagy.local import LocalRecords
-from dagy.local.database import opened
 from dagy.local.history import LocalRun, LocalTaskRun, RunHistory, timestamp
 from dagy.local.layout import LocalPaths
+from dagy.local.opening import opened
 
 STATUSES = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 

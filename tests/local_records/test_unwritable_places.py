@@ -111,6 +111,7 @@ def test_a_full_disk_is_a_named_error_and_the_run_failed(
         if each.result is not None:
             assert (home / each.result.path).stat().st_size == each.result.size_bytes
     assert list((home / "journals").iterdir()) == []
+    assert [path.name for path in home.glob("dagy.duckdb*")] == ["dagy.duckdb"]  # none that was not finished
 
 
 @pytest.fixture

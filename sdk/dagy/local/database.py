@@ -8,30 +8,16 @@ without a zone: reading a zoned column needs pytz.
 
 from __future__ import annotations
 
-import logging
-import random
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from dagy.core.errors import LocalRecordsError
 from dagy.local.filtering import RunFilter
 from dagy.local.history import LocalRun, LocalTaskRun, RunHistory
-from dagy.local.layout import LocalPaths
-from dagy.local.metadata import read_metadata
-from dagy.local.private import make_private_dir
 from dagy.local.tables import RUN_COLUMNS, TASK_COLUMNS, run_columns, run_of, task_columns, task_of
 
 if TYPE_CHECKING:
     import duckdb
-
-_log: Final = logging.getLogger(__name__)
-
-_CONFIG: Final[dict[str, Any]] = {"storage_compatibility_version": "v1.0.0"}
-LONGEST_WAIT_S: Final = 15.0
-_in_this_process: Final = threading.RLock()  # DuckDB would let threads in, and then fail one of two writers
 
 
 class Database:
@@ -133,85 +119,7 @@ class Database:
         self._connection.execute("COMMIT")
 
 
-@contextmanager
-def opened(paths: LocalPaths, *, longest_wait_s: float = LONGEST_WAIT_S) -> Iterator[Database]:
-    """Waits while another process has the file. A file that is no database, or a damaged one, is set aside under
-    another name, and a new one made from the metadata of the runs.
-
-    Raises: LocalRecordsError.
-    """
-    import duckdb
-
-    if not _in_this_process.acquire(timeout=longest_wait_s):
-        raise LocalRecordsError(f"The local records in {paths.database} are held by another thread")
-    try:
-        connection = _connect(paths, time.monotonic() + longest_wait_s)
-        try:
-            yield Database(connection)
-        finally:
-            connection.close()
-    except (duckdb.Error, OSError) as error:  # a full disk, most likely; the transaction was undone
-        raise LocalRecordsError(f"The local records in {paths.database} cannot be used: {error}") from error
-    finally:
-        _in_this_process.release()
-
-
-def _connect(paths: LocalPaths, deadline_s: float) -> duckdb.DuckDBPyConnection:
-    import duckdb  # heavy
-
-    delay_s = 0.005
-    while True:
-        try:
-            return _connect_once(paths)
-        except duckdb.Error as error:
-            if _is_damage(error):
-                return _connect_anew(paths)
-            if not _is_held_by_another(error):
-                raise
-            if time.monotonic() > deadline_s:
-                raise LocalRecordsError(f"The local records in {paths.database} are held by another process") from error
-        time.sleep(delay_s * (1 + random.random()))  # noqa: S311 - spreads the tries of several processes
-        delay_s = min(delay_s * 1.5, 0.1)
-
-
-def _connect_once(paths: LocalPaths) -> duckdb.DuckDBPyConnection:
-    """A file that is not there is made from the metadata of the runs, if there are any."""
-    import duckdb
-
-    path = paths.database
-    is_new = not path.exists()
-    if is_new:
-        make_private_dir(path.parent)
-    connection = duckdb.connect(str(path), config=_CONFIG)
-    if is_new:
-        path.chmod(0o600)
-    _create_tables(connection)
-    if is_new:
-        Database(connection).save(list(read_metadata(paths)))
-    return connection
-
-
-def _connect_anew(paths: LocalPaths) -> duckdb.DuckDBPyConnection:
-    """Two processes may find the damage at once; the second finds a sound file, or sets a sound one aside: made anew
-    all the same.
-    """
-    aside = paths.database.with_name(f"{paths.database.name}.damaged-{time.time_ns()}")
-    paths.database.rename(aside)
-    paths.database.with_name(f"{paths.database.name}.wal").unlink(missing_ok=True)
-    _log.warning("The local records were damaged. They are kept as %s, and made anew from the runs' metadata.", aside)
-    return _connect_once(paths)
-
-
-def _is_held_by_another(error: Exception) -> bool:
-    return "lock" in str(error).lower()
-
-
-def _is_damage(error: Exception) -> bool:
-    words = ("not a valid duckdb database", "corrupt", "failed to deserialize", "checksum", "not read enough bytes")
-    return any(word in str(error).lower() for word in words)
-
-
-def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     for table, columns in (("runs", RUN_COLUMNS), ("task_runs", TASK_COLUMNS)):
         columns_sql = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns_sql})")

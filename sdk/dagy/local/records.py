@@ -11,11 +11,12 @@ from dagy.core.errors import InvalidInput, NotFound
 from dagy.core.names import checked_name
 from dagy.core.states import Status
 from dagy.local import artifacts
-from dagy.local.database import LONGEST_WAIT_S, Database, opened
+from dagy.local.database import Database
 from dagy.local.filtering import RunFilter
 from dagy.local.history import LocalRun, LocalTaskRun, RunHistory, history_of
 from dagy.local.journal import abandoned, read_events
 from dagy.local.layout import LocalPaths
+from dagy.local.opening import LONGEST_WAIT_S, opened
 from dagy.local.paths import local_dir
 from dagy.local.settling import settle_abandoned
 from dagy.results import Encoded

@@ -20,11 +20,11 @@ from typing import Final
 from dagy.core.errors import LocalRecordsError
 from dagy.core.states import Status
 from dagy.local import artifacts
-from dagy.local.database import LONGEST_WAIT_S, opened
 from dagy.local.history import RunHistory, history_of
 from dagy.local.journal import abandoned, read_events
 from dagy.local.layout import LocalPaths
 from dagy.local.metadata import write_metadata
+from dagy.local.opening import LONGEST_WAIT_S, opened
 
 _log: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 50  # journals in one transaction; each is an open file
