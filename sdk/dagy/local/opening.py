@@ -109,6 +109,8 @@ def _set_aside(paths: LocalPaths) -> None:
     import duckdb
 
     with _alone(paths.root):
+        if not paths.database.exists():  # connecting would make an empty one
+            return
         try:
             with closing(duckdb.connect(str(paths.database), config=_CONFIG)) as connection:
                 create_tables(connection)
@@ -128,7 +130,8 @@ def _alone(folder: Path) -> Iterator[None]:
     """Among the processes that ask for this folder."""
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        with suppress(OSError):  # NFS locks no folders
+            fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)
