@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+
+def hear_ctrl_c() -> None:
+    """A shell makes what it starts in the background deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -35,6 +41,7 @@ def start(home: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen
             stderr=subprocess.PIPE,
             stdin=subprocess.PIPE,
             text=True,
+            preexec_fn=hear_ctrl_c,
         )
         processes.append(process)
         return process

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from dagy import flow, task
 from dagy.core.errors import LocalRecordsError
 from dagy.local import LocalRecords, opening
-from dagy.local.history import history_of
+from dagy.local.history import LocalRun, LocalTaskRun, history_of
 from dagy.local.journal import read_events
 from dagy.local.layout import LocalPaths
 from dagy.local.opening import opened
@@ -327,6 +327,26 @@ def test_a_damaged_database_is_set_aside_and_made_anew(home: Path, damage, caplo
         assert tuple(records.task_runs(before.run_id)) == before.task_runs
     assert len(list(home.glob("dagy.duckdb.damaged-*"))) == 1
     assert "kept as" in caplog.text
+
+
+def test_a_database_damaged_anywhere_costs_one_command_at_most(home: Path, caplog):
+    made = [pair.run_local() for _ in range(3)]
+    sound = (home / "dagy.duckdb").read_bytes()
+    for at in range(0, len(sound), 8192):
+        for file in home.glob("dagy.duckdb*"):
+            file.unlink()
+        (home / "dagy.duckdb").write_bytes(sound[:at] + b"\xa5" * 64 + sound[at + 64 :])
+        try:
+            found = _everything()
+        except LocalRecordsError as error:
+            assert "damaged" in str(error)
+            found = _everything()
+        assert found == [(run.run, list(run.task_runs)) for run in reversed(made)], f"damaged at {at}"
+
+
+def _everything() -> list[tuple[LocalRun, list[LocalTaskRun]]]:
+    with LocalRecords() as records:
+        return [(run, records.task_runs(run.id)) for run in records.list_runs()]
 
 
 def test_a_database_whose_making_was_cut_off_is_made_anew(start: Start, home: Path):

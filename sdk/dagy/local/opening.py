@@ -32,7 +32,8 @@ _in_this_process: Final = threading.RLock()  # DuckDB would let threads in, and 
 @contextmanager
 def opened(paths: LocalPaths, *, longest_wait_s: float = LONGEST_WAIT_S) -> Iterator[Database]:
     """Waits while another process has the file. A file that is no database, or a damaged one, is set aside under
-    another name, and a new one made from the metadata of the runs.
+    another name, and a new one made from the metadata of the runs; at once, or by the next one when the damage only
+    shows in the block.
 
     Raises: LocalRecordsError.
     """
@@ -47,6 +48,9 @@ def opened(paths: LocalPaths, *, longest_wait_s: float = LONGEST_WAIT_S) -> Iter
         finally:
             connection.close()
     except (duckdb.Error, OSError) as error:  # a full disk, most likely; the transaction was undone
+        if _is_damage(error, paths):  # where opening does not look
+            _move_aside(paths)
+            raise LocalRecordsError(f"The local records were damaged ({error}): try again") from error
         raise LocalRecordsError(f"The local records in {paths.database} cannot be used: {error}") from error
     finally:
         _in_this_process.release()
@@ -119,9 +123,13 @@ def _set_aside(paths: LocalPaths) -> None:
                 return
         else:
             return
-        aside = paths.database.with_name(f"{paths.database.name}.damaged-{time.time_ns()}")
-        _wal_of(paths.database).unlink(missing_ok=True)
-        paths.database.rename(aside)
+        _move_aside(paths)
+
+
+def _move_aside(paths: LocalPaths) -> None:
+    aside = paths.database.with_name(f"{paths.database.name}.damaged-{time.time_ns()}")
+    _wal_of(paths.database).unlink(missing_ok=True)
+    paths.database.rename(aside)
     _log.warning("The local records were damaged. They are kept as %s, and made anew from the runs' metadata.", aside)
 
 
