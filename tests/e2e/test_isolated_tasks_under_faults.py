@@ -106,6 +106,9 @@ def test_a_flow_whose_code_is_deleted_while_it_runs_fails_and_says_so(
     assert [task["status"] for task in run["tasks"]] == ["SUCCEEDED", "FAILED"]
 
 
+@pytest.mark.skipif(
+    not os.environ.get("DAGY_DEEP_TESTS"), reason="it waits for a lease to run out: .ci/run asks for it"
+)
 def test_a_function_that_is_killed_with_its_task_has_it_run_again(dagy: Any, project: Any, marks: Path) -> None:
     """Its lease runs out after half a minute; then a retry of the invocation, or the reconciler, takes it over."""
     run_id, function = begun(dagy, project, marks)
