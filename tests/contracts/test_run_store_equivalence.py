@@ -88,6 +88,31 @@ def machine(world_factory, make) -> type[RuleBasedStateMachine]:
                 outcome = TaskOutcome(status, attempt, make.at(self.seconds), duration_s=0.5)
                 self.same("finish_task", run_id, task, attempt_id=f"{owner}{attempt}", outcome=outcome)
 
+        @rule(run_id=RUNS, task=TASKS, attempt=ATTEMPTS, owner=OWNERS, flow_attempt=st.integers(1, 2))
+        def claim_task(self, run_id, task, attempt, owner, flow_attempt):
+            if self.expected.get_run(run_id):
+                given = {"attempt": attempt, "attempt_id": f"{owner}{attempt}", "flow_attempt": flow_attempt}
+                now, at = NOW + self.seconds, make.at(self.seconds)
+                self.same("claim_task", run_id, task, **given, started_at=at, now=now, lease_s=30.0)
+
+        @rule(run_id=RUNS, task=TASKS, attempt=ATTEMPTS, owner=OWNERS)
+        def renew_task(self, run_id, task, attempt, owner):
+            if self.expected.get_run(run_id):
+                given = {"attempt_id": f"{owner}{attempt}", "now": NOW + self.seconds, "lease_s": 30.0}
+                self.same("renew_task", run_id, task, **given)
+
+        @rule(run_id=RUNS, task=TASKS, attempt=ATTEMPTS, owner=OWNERS, wait_s=st.sampled_from([1.0, 29.5]))
+        def put_back(self, run_id, task, attempt, owner, wait_s):
+            if self.expected.get_task(run_id, task):
+                again_at = NOW + self.seconds + wait_s
+                outcome = TaskOutcome(Status.PENDING, attempt, make.at(self.seconds), not_before=again_at)
+                self.same("finish_task", run_id, task, attempt_id=f"{owner}{attempt}", outcome=outcome)
+
+        @rule(run_id=RUNS, node=st.sampled_from(["sum-1#0.0", "$end#0.0"]), member=st.integers(0, 2))
+        def arrive(self, run_id, node, member):
+            if self.expected.get_run(run_id):
+                self.same("arrive", run_id, node, member)
+
         @rule(run_id=RUNS, tasks=st.lists(TASKS), status=st.sampled_from([Status.SKIPPED, Status.CANCELLED]))
         def settle(self, run_id, tasks, status):
             if self.expected.get_run(run_id):
@@ -109,7 +134,7 @@ def test_any_sequence_of_calls_has_the_same_answers_as_in_memory(machine):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=12,
+            max_examples=20,
             stateful_step_count=30,
             derandomize=True,
             deadline=None,
