@@ -33,25 +33,34 @@ def aws(cloud: Any) -> dict[str, str]:
     }
 
 
-def test_a_stage_is_provisioned_looked_at_and_destroyed_by_commands_that_answer_in_json(
+def test_a_stage_is_provisioned_changed_with_its_data_in_it_looked_at_and_destroyed_by_commands_that_answer_in_json(
     dagy: Any, aws: dict[str, str]
 ) -> None:
     def infra(*words: str, expect: int = 0) -> Any:
         return dagy("infra", *words, "--stage", "qa", expect=expect, env=aws)
 
-    planned = infra("deploy", "--dry-run", "--json").json
+    told = ("--set", "log_retention_days=7", "--set", "tags=team=data", "--sizes", "nano,small")
+    planned = infra("deploy", *told, "--dry-run", "--json").json
     assert (planned["stage"], planned["dry_run"]) == ("qa", True)
     assert "[+] AWS::DynamoDB::GlobalTable" in planned["diff"]
     assert "no terminal to ask on: add --yes" in infra("deploy", expect=2).stderr
     assert "dagy infra deploy --stage qa" in infra("status", expect=5).stderr
 
-    made = infra("deploy", "--yes", "--json").json
+    made = infra("deploy", *told, "--yes", "--json").json
     assert (made["stage"], made["profile"], made["region"]) == ("qa", "qa", "us-east-1")
     assert made["api_url"] == dagy("config", "show", "-p", "qa", "--json").json["api_url"]
+    assert logs_kept_for(aws) == {7}
+    put_data(aws, made)
+    infra("deploy", "--set", "log_retention_days=30", "--yes")
+    assert logs_kept_for(aws) == {30}
+    assert data_of(aws, made) == ("kept", b"kept")
+    assert told_of(aws) == {"log_retention_days": "30", "tags": '{"team": "data"}'}
+    assert infra("outputs", "--json").json["Sizes"] == "nano,small", "which a deploy that names none keeps"
+
     again = infra("diff", "--json").json
     assert (again["stage"], again["diff"].count("There were no differences")) == ("qa", 2)
     assert again["diff"].lstrip().startswith("Stack Dagy-qa-Data")
-    assert [stack["status"] for stack in infra("status", "--json").json] == ["CREATE_COMPLETE", "CREATE_COMPLETE"]
+    assert [stack["status"] for stack in infra("status", "--json").json] == ["CREATE_COMPLETE", "UPDATE_COMPLETE"]
     assert infra("outputs", "--json").json["Bucket"] == made["bucket"]
 
     ssm = Aws("us-east-1", aws["AWS_ENDPOINT_URL"]).client("ssm")
@@ -66,6 +75,35 @@ def test_a_stage_is_provisioned_looked_at_and_destroyed_by_commands_that_answer_
     assert (preview["dry_run"], preview["deletes_data"]) == (True, False)
     assert len(infra("status", "--json").json) == 2
     assert infra("destroy", "--yes", "--json").json == {"stage": "qa", "left": ["Dagy-qa-Data"]}
+
+
+def client(aws: dict[str, str], service: str) -> Any:
+    return Aws(aws["AWS_REGION"], aws["AWS_ENDPOINT_URL"]).client(service)
+
+
+def logs_kept_for(aws: dict[str, str]) -> set[int]:
+    """Days, of every log of the stage."""
+    groups = client(aws, "logs").describe_log_groups()["logGroups"]
+    return {group["retentionInDays"] for group in groups if "qa" in group["logGroupName"]}
+
+
+def put_data(aws: dict[str, str], made: Any) -> None:
+    key = {"pk": {"S": "FLOW#kept"}, "sk": {"S": "V#1"}}
+    client(aws, "dynamodb").put_item(TableName=made["table"], Item={**key, "word": {"S": "kept"}})
+    client(aws, "s3").put_object(Bucket=made["bucket"], Key="dagy/flows/kept", Body=b"kept")
+
+
+def data_of(aws: dict[str, str], made: Any) -> tuple[str, bytes]:
+    key = {"pk": {"S": "FLOW#kept"}, "sk": {"S": "V#1"}}
+    item = client(aws, "dynamodb").get_item(TableName=made["table"], Key=key)["Item"]
+    object = client(aws, "s3").get_object(Bucket=made["bucket"], Key="dagy/flows/kept")
+    return item["word"]["S"], object["Body"].read()
+
+
+def told_of(aws: dict[str, str]) -> dict[str, str]:
+    """What the stage remembers having been told."""
+    answer = client(aws, "ssm").get_parameter(Name="/dagy/qa/settings")
+    return dict(json.loads(answer["Parameter"]["Value"]))
 
 
 def test_templates_are_written_without_asking_aws(dagy: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import stat
 import tempfile
 import zipfile
@@ -17,26 +16,18 @@ from typing import Final
 
 from dagy.artifact.metadata import FileEntry
 from dagy.artifact.packing import MAX_RATIO, RATIO_MATTERS_ABOVE_BYTES, folded
-from dagy.core.errors import InvalidInput, NotFound, Unavailable
+from dagy.core.errors import InvalidInput
 from dagy.core.offer import MAX_PACKAGE_BYTES, MAX_PACKAGES_UNPACKED_BYTES
 from dagy.core.platforms import LAMBDA, Platform
 from dagy.packages.bytecode import Bytecode, compile_modules
 from dagy.packages.choosing import chosen_files
 from dagy.packages.contents import DOCUMENT_NAME, PackageContents, describe, sorted_by_name, to_document
-from dagy.packages.installing import Refusal, install
+from dagy.packages.installing import install
+from dagy.packages.refusing import check_readable, not_installable
 
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can tell
 _LEVEL: Final = 6
 _UNIX: Final = 3
-_SAID: Final = 1500
-_NO_WHEEL: Final = re.compile(
-    r"Wheels are required for `([^`]+)`"  # uv
-    r"|Because (?:only )?([\w.\-]+)\S* has no (?:usable )?wheels"
-    r"|No matching distribution found for ([\w.\-]+)"  # pip
-)
-_UNREACHABLE: Final = re.compile(
-    r"Failed to fetch|Could not connect|Connection(?:Error| refused| broken)|NewConnectionError"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +51,13 @@ def built_package(
     Raises: NotFound without the file; InvalidInput for a requirement that has no wheel for the platform, one that
     cannot be shipped, or too much of them; Unavailable when nothing can be downloaded.
     """
-    if not requirements.is_file():
-        raise NotFound("requirements file", str(requirements), "Give the path of a requirements.txt.")
+    check_readable(requirements)
     with tempfile.TemporaryDirectory(prefix="dagy-package-") as scratch:
         wheels, path = Path(scratch, "wheels"), Path(scratch, "package.zip")
         wheels.mkdir()
         refusals = install(("--requirement", str(requirements)), platform, wheels)
         if refusals:
-            raise _not_installable(requirements, platform, refusals)
+            raise not_installable(requirements, platform, refusals)
         distributions = _distributions(wheels, platform)
         if not distributions:
             raise InvalidInput(f"{requirements} asks for nothing", "List a distribution a line, such as pandas>=2.2.")
@@ -186,22 +176,6 @@ def _runs_on_lambda(tag: str, platform: Platform) -> bool:
     machine = {"arm64": "aarch64"}.get(platform.architecture, platform.architecture)
     place = tag.rpartition("-")[2]
     return place == "any" or ("linux" in place and place.endswith(machine))
-
-
-def _not_installable(requirements: Path, platform: Platform, refusals: Iterable[Refusal]) -> Exception:
-    refusals = tuple(refusals)
-    said = "\n".join(f"{refusal.installer}: {refusal.said[-_SAID:]}" for refusal in refusals)
-    names = [next(name for name in found.groups() if name) for r in refusals if (found := _NO_WHEEL.search(r.said))]
-    if names and not any(_UNREACHABLE.search(refusal.said) for refusal in refusals):
-        return InvalidInput(
-            f"No wheel of {names[0]} fits {platform.name}\n{said}",
-            "Nothing is built from source. Ask for a version that has a wheel for that platform, leave it out, or "
-            "build a wheel there and name its folder with --find-links in the file.",
-        )
-    return Unavailable(
-        f"Could not install what {requirements} asks for\n{said}",
-        "Check the names and versions in it, and the connection to your package index.",
-    )
 
 
 def _largest(files: Mapping[str, Path]) -> list[tuple[str, int]]:
