@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,13 +21,17 @@ from chromium import Deeds, Seen
 DAGY = Path(sys.executable).parent / "dagy"
 IS_REQUIRED = os.environ.get("DAGY_REQUIRE_CHROMIUM") == "1"  # now: tests empty the environment of DAGY_*
 PATIENCE_S = 60
+REMINDER = re.compile(r"Waiting for the browser\. If none has opened, go to\nhttp\S+\n")
 
 Login = Callable[[Deeds], tuple["subprocess.CompletedProcess[str]", Seen]]
 
 
 @contextlib.contextmanager
 def logging_in(folder: Path, environ: Mapping[str, str]) -> Iterator[Login]:
-    """Without a Chromium the test is skipped by name; with DAGY_REQUIRE_CHROMIUM=1 it fails."""
+    """Without a Chromium the test is skipped by name; with DAGY_REQUIRE_CHROMIUM=1 it fails.
+
+    What the command says after five seconds is left out: on a busy machine a Chromium may take as long to begin.
+    """
     if not chromium.is_here():
         if IS_REQUIRED:
             pytest.fail("There is no Chromium, and DAGY_REQUIRE_CHROMIUM=1 wants one: tools/chromium.sh")
@@ -40,6 +45,7 @@ def logging_in(folder: Path, environ: Mapping[str, str]) -> Iterator[Login]:
         done = subprocess.run(
             [DAGY, "login"], capture_output=True, text=True, timeout=150, env={**environ, **browser}, check=False
         )
+        done.stderr = REMINDER.sub("", done.stderr)
         deadline = time.monotonic() + PATIENCE_S
         while not task.with_suffix(".seen").exists():  # the browser goes on when the command has ended
             if task.with_suffix(".failed").exists():
