@@ -1,13 +1,19 @@
-"""For every suite: the same examples on every run, no deadline a busy machine could miss, no shared AWS session."""
+"""For every suite: the same examples on every run, no deadline a busy machine could miss, no shared AWS session, and
+Ctrl-C heard, also when the suite was started with `&` by a shell that ignores it for what it starts so.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from hypothesis import settings
 
 settings.register_profile("dagy", derandomize=True, deadline=None)
 settings.load_profile("dagy")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup() -> None:
