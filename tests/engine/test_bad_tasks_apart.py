@@ -115,17 +115,20 @@ def run_bad(stage: Any, body: str, settings: str = "") -> Any:
 def test_a_task_that_ends_badly_fails_alone_and_says_why(
     stage: Any, body: str, settings: str, error_type: str, said: str
 ) -> None:
+    before = _descendants()
+
     run, tasks = run_bad(stage, body, settings)
 
     assert (run.status, tasks["good-1"].status) == (Status.FAILED, Status.SUCCEEDED)
     assert (tasks["bad-1"].status, tasks["bad-1"].problem.error_type) == (Status.FAILED, error_type)
     assert said in tasks["bad-1"].problem.message
     assert "the end is near" in stage.log(run.id, "bad-1")
-    assert _descendants() == set(), "nothing of it runs on"
+    assert _descendants() <= before, "nothing of it runs on"
     assert run_bad(stage, "return 2")[0].status is Status.SUCCEEDED, "the function is ready for the next"
 
 
 def test_a_task_that_ignores_signals_is_ended_when_the_functions_time_is_over(stage: Any) -> None:
+    before = _descendants()
     body = "threading.Thread(target=time.sleep, args=(600,)).start(); time.sleep(600)"
     run_id = stage.submit(stage.deploy(SOURCE.replace("{settings}", "").replace("{body}", body)), isolation=ISOLATED)
     stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
@@ -141,7 +144,7 @@ def test_a_task_that_ignores_signals_is_ended_when_the_functions_time_is_over(st
     assert ran == Ran(Status.FAILED)
     problem = stage.tasks(run_id)["bad-1"].problem
     assert problem.error_type == "OutOfTime" and "one task cannot take longer than that" in problem.message
-    assert _descendants() == set()
+    assert _descendants() <= before
 
 
 def planned(stage: Any) -> str:
@@ -240,5 +243,6 @@ def test_a_task_that_aws_gave_up_on_fails_with_the_reason_and_so_does_its_run(st
 
 
 def _descendants() -> set[str]:
+    """Other tests may have left some in this process, such as the one that answers the CDK."""
     children = {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
     return {pid for pid in children if Path(f"/proc/{pid}/exe").exists()}
