@@ -76,6 +76,10 @@ def deployments(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return _offered((found.name for found in _asked(ctx).list_deployments().items), incomplete)
 
 
+def dead_letters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    return _offered((letter.id for letter in islice(_asked(ctx).iter_dead_letters(), MOST_RUNS)), incomplete.upper())
+
+
 def packages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     return _offered((found.slug for found in _asked(ctx).iter_packages()), incomplete.upper())
 

@@ -30,6 +30,7 @@ SECTIONS = {
         "schedules": Lazy("dagy_cli.commands.schedules:schedules", "Schedules: what runs by itself, and when."),
         "packages": Lazy("dagy_cli.commands.packages:packages", "Dependency packages: third-party modules for flows."),
         "runs": Lazy("dagy_cli.commands.runs:runs", "Runs, here or in a stage."),
+        "dead-letters": Lazy("dagy_cli.commands.dead_letters:dead_letters", "Messages that AWS gave up on."),
     },
     "Environments": {
         "infra": Lazy("dagy_cli.commands.infra:infra", "Provision stages in your AWS account."),

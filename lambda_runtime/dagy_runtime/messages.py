@@ -78,7 +78,7 @@ class Reconcile(Struct, frozen=True, forbid_unknown_fields=True):
 
 Message = Union[AdvanceRun, RunTask, ReleaseTasks, FireSchedule, StartRun, Reconcile]
 
-_KINDS: Final[Mapping[str, type]] = {
+KINDS: Final[Mapping[str, type]] = {
     "advance-run": AdvanceRun,
     "run-task": RunTask,
     "release-tasks": ReleaseTasks,
@@ -89,16 +89,16 @@ _KINDS: Final[Mapping[str, type]] = {
 
 
 def to_json(message: Message) -> dict[str, Any]:
-    kind = next(kind for kind, cls in _KINDS.items() if isinstance(message, cls))
+    kind = next(kind for kind, cls in KINDS.items() if isinstance(message, cls))
     return {"v": VERSION, "kind": kind, **asdict(message)}
 
 
 def from_json(data: Any) -> Message:
     """Raises: InvalidInput saying what about `data` makes no sense."""
-    if not isinstance(data, dict) or data.get("v") != VERSION or data.get("kind") not in _KINDS:
+    if not isinstance(data, dict) or data.get("v") != VERSION or data.get("kind") not in KINDS:
         raise InvalidInput(f"Not a message of this version: {str(data)[:200]}")
     fields = {key: value for key, value in data.items() if key not in ("v", "kind")}
     try:
-        return msgspec.convert(fields, _KINDS[data["kind"]])
+        return msgspec.convert(fields, KINDS[data["kind"]])
     except msgspec.ValidationError as error:
         raise InvalidInput(f"Malformed '{data['kind']}' message: {error}") from error

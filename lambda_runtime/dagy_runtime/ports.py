@@ -298,8 +298,13 @@ class RunStore(Seats, Protocol):
 
     def put_dead_letter(self, letter: DeadLetter) -> None: ...
 
-    def list_dead_letters(self, *, limit: int, cursor: str | None = None) -> Page:
-        """Newest first."""
+    def get_dead_letter(self, letter_id: str) -> DeadLetter | None: ...
+
+    def list_dead_letters(self, *, limit: int, cursor: str | None = None, run_id: str | None = None) -> Page:
+        """Newest first; with `run_id` those about that run. Pages are as those of `Registry.list_flows`."""
+
+    def mark_replayed(self, letter_id: str, *, at: str, by: str, run_id: str | None) -> DeadLetter | None:
+        """The letter as it stands: the first replay's mark stays. None when there is no such letter."""
 
 
 class Keys(Protocol):

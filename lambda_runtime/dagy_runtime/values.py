@@ -262,13 +262,17 @@ class ApiKey(Struct, frozen=True):
 
 
 class DeadLetter(Struct, frozen=True):
-    """A message that AWS gave up on, with what became of it."""
+    """A message that AWS gave up on, and what became of it."""
 
     id: str
     at: str
     reason: str
     message: Mapping[str, Any]
     run_id: str | None = None
+    delivery_id: str = ""  # the same in all tries of the message
+    replayed_at: str | None = None
+    replayed_by: str | None = None  # a key id or a user, for people to read
+    replayed_as: str | None = None  # the run that came of it
 
 
 class Page(Struct, frozen=True):

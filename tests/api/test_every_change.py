@@ -16,6 +16,8 @@ import pytest
 from dagy_runtime.adapters.memory import MemoryPublicKeys
 from dagy_runtime.api.repeats import Repeats
 from dagy_runtime.api.routes import BASE, ROUTES
+from dagy_runtime.messages import StartRun, to_json
+from dagy_runtime.values import DeadLetter
 
 ORDER = ["outsider", "viewer", "developer", "admin"]
 
@@ -35,6 +37,12 @@ class World:
 
     def run(self) -> str:
         return str(self.made("/runs", {"deployment": "daily"})["run_id"])
+
+    def letter(self) -> str:
+        """About a run that should have started."""
+        message = to_json(StartRun("daily"))
+        self.stage.ports.runs.put_dead_letter(DeadLetter("letter-1", "2026-03-04T12:00:00.000Z", "gone", message))
+        return "letter-1"
 
     def user(self) -> str:
         return str(self.made("/users", {"email": "ann@example.com", "sends_email": False})["email"])
@@ -64,6 +72,8 @@ CHANGES: dict[str, Asking] = {
     "POST /runs/bulk": lambda w: ("/runs/bulk", {"deployment": "daily", "items": MONDAY}, "runs"),
     "POST /runs/cancel": lambda w: ("/runs/cancel", {"deployment": w.run() and "daily"}, "runs"),
     "POST /runs/{run_id}/cancel": lambda w: (f"/runs/{w.run()}/cancel", None, "runs/{run_id}"),
+    "POST /dead-letters/{letter_id}/replay": lambda w: (f"/dead-letters/{w.letter()}/replay", None,
+                                                        "dead-letters/{id}"),
     "POST /drafts": lambda w: ("/drafts", DRAFT, "drafts/{draft_id}"),
     "PUT /drafts/{draft_id}": lambda w: (f"/drafts/{w.made('/drafts', DRAFT)['draft_id']}", {"name": "other"},
                                          "drafts/{draft_id}"),
@@ -99,7 +109,16 @@ def entries(world: World) -> list[dict[str, Any]]:
 def standing(world: World) -> list[Any]:
     """Everything that the routes can change, as the API shows it, but for the keys of the tests' own clients."""
     client = world.stage.client("admin")
-    lists = ("flows", "deployments", "runs", "drafts", "packages", "users", "deployments/daily/versions")
+    lists = (
+        "flows",
+        "deployments",
+        "runs",
+        "drafts",
+        "packages",
+        "users",
+        "deployments/daily/versions",
+        "dead-letters",
+    )
     return [client.get(f"/v1/{name}").json() for name in lists]
 
 

@@ -10,7 +10,7 @@ import pytest
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.api.routes import BASE, ROUTES, Route
-from dagy_runtime.values import Event, TaskRun
+from dagy_runtime.values import DeadLetter, Event, TaskRun
 
 LISTS = [route for route in ROUTES if route.response and "next_cursor" in route.response.__struct_fields__
          and route.method == "GET"]  # fmt: skip
@@ -33,6 +33,8 @@ def filled(deployed: Any, spec: Any, tmp_path: Path) -> Any:
         package = deployed.upload_package(tmp_path, f"a = {number}")
         assert client.post("/v1/packages", package).status == 201
     at = to_iso(ports.clock.now())
+    for number in range(3):
+        ports.runs.put_dead_letter(DeadLetter(f"letter-{number}", at, "gone", {"kind": "advance-run"}, run_id))
     ports.runs.put_tasks(run_id, [TaskRun(run_id, f"t-{n}", "t", Status.PENDING, n) for n in range(3)])
     ports.runs.append_events([Event(run_id, ports.ids.unique(), at, "run_started") for _ in range(3)])
     lines = "".join(f'{{"at": "{at}", "task_run_id": "t-1", "stream": "stdout", "line": "{n}"}}\n' for n in range(3))
@@ -42,7 +44,7 @@ def filled(deployed: Any, spec: Any, tmp_path: Path) -> Any:
 
 
 def test_all_lists_of_the_api_are_tried() -> None:
-    assert len(LISTS) == 13
+    assert len(LISTS) == 14
     for route in LISTS:
         fields = route.query.__struct_fields__ if route.query else ()
         assert {"limit", FOLLOWED.get(route.path, "cursor")} <= set(fields), route.path

@@ -43,6 +43,9 @@ GET    /runs/{run_id}/tasks/{task_run_id}/result viewer
 GET    /runs/{run_id}/events                     viewer
 GET    /runs/{run_id}/logs                       viewer
 GET    /runs/{run_id}/result                     viewer
+GET    /dead-letters                             viewer
+GET    /dead-letters/{letter_id}                 viewer
+POST   /dead-letters/{letter_id}/replay          developer
 POST   /drafts                                   developer
 GET    /drafts                                   viewer
 GET    /drafts/{draft_id}                        viewer
@@ -83,6 +86,7 @@ def path_of(route: Route) -> str:
         "task_run_id": "load-1",
         "key_id": "ABC",
         "draft_id": "ABC",
+        "letter_id": "ABC",
         "user": "a@example.com",
         "slug": "A1B2C3D4",
     }

@@ -35,7 +35,9 @@ from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.system import RandomIds, SystemClock
 from dagy_runtime.adapters.memory import world
 from dagy_runtime.api.app import create_app
+from dagy_runtime.engine.dead_letters import GivenUp, bury
 from dagy_runtime.engine.keys import mint_key
+from dagy_runtime.messages import Message, to_json
 from dagy_runtime.ports import Ports, TaskOutcome
 from dagy_runtime.values import Event, Problem, ResultRef, Role, TaskRun
 
@@ -151,6 +153,11 @@ class Stage:
     @property
     def uploads(self) -> int:
         return len(self.s3.list_object_versions(Bucket=BUCKET).get("Versions", []))
+
+    def bury(self, message: Message) -> str:
+        """The dead letter of a message that AWS gave up on."""
+        given_up = GivenUp("RetriesExhausted", "request-1", 3, "Runtime.ExitError: signal: killed", to_json(message))
+        return bury(self.ports, given_up).id
 
     def play(self, run_id: str, *, fails_with: str | None = None, result: Any = 6) -> None:
         """The run, from its start to its end: two tasks, a line of log each."""

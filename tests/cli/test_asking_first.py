@@ -11,6 +11,7 @@ import pytest
 
 from dagy_cli.root import root
 from dagy_cli.tree import walk
+from dagy_runtime.messages import StartRun
 
 Write = Callable[..., str]
 
@@ -78,6 +79,7 @@ CHANGING = [
     pytest.param(["deploy", "{target}", "--tag", "a=b"], id="deploy"),
     pytest.param(["deployments", "pause", "etl"], id="deployments pause"),
     pytest.param(["deployments", "resume", "etl"], id="deployments resume"),
+    pytest.param(["dead-letters", "replay", "{letter}"], id="dead-letters replay"),
     pytest.param(["keys", "create", "--name", "ci"], id="keys create"),
     pytest.param(["users", "add", "bob@example.com"], id="users add"),
     pytest.param(["users", "set-role", "{user}", "admin"], id="users set-role"),
@@ -88,8 +90,8 @@ CHANGING = [
 
 READING = """
     build, dev, logs, flows *, deployments history, deployments list, deployments show, schedules *, packages list,
-    packages show, runs events, runs inspect, runs list, runs result, runs show, runs watch, infra diff, infra outputs,
-    infra status, infra synth, local logs, local status, keys list, users list, users show, audit list, config list,
+    packages show, dead-letters list, dead-letters show, runs events, runs inspect, runs list, runs result, runs show,
+    runs watch, infra diff, infra outputs, infra status, infra synth, local logs, local status, keys list, users list, users show, audit list, config list,
     config show, status, open, whoami, doctor, help *
 """
 STARTING = "run, runs bulk, runs retry"
@@ -117,7 +119,9 @@ def filled(dagy: Any, deployed: Any, project: Write) -> Callable[[list[str]], li
     run_id = dagy("run", "etl", "--json").json["run_id"]
     key_id = dagy("keys", "create", "--json", "--yes").json["id"]
     user = dagy("users", "add", "ann@example.com", "--json", "--yes").json["email"]
-    return lambda words: [word.format(run=run_id, key=key_id, user=user, target=f"{project()}:etl") for word in words]
+    letter = deployed.bury(StartRun("etl"))
+    here = {"run": run_id, "key": key_id, "user": user, "letter": letter, "target": f"{project()}:etl"}
+    return lambda words: [word.format(**here) for word in words]
 
 
 @pytest.mark.parametrize("words", DESTROYING)
@@ -153,6 +157,7 @@ def test_a_dry_run_says_what_would_be_done_asks_nothing_and_does_nothing(
         pytest.param(["keys", "revoke", "nope"], "Key", id="a key"),
         pytest.param(["runs", "cancel", "etl-20260101"], "Run", id="a run"),
         pytest.param(["users", "remove", "nobody@example.com"], "User", id="a user"),
+        pytest.param(["dead-letters", "replay", "nope"], "Dead letter", id="a dead letter"),
         pytest.param(["users", "disable", "nobody@example.com"], "User", id="a user to disable"),
         pytest.param(["config", "delete", "nope"], "Profile", id="a profile"),
     ],

@@ -22,6 +22,7 @@ import yaml
 from dagy.config import write_profile
 from dagy_cli.root import root
 from dagy_cli.tree import walk
+from dagy_runtime.messages import AdvanceRun, StartRun
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -138,6 +139,9 @@ FACTS: dict[str, Arrange] = {
     "runs cancel-all": lambda w: w.run() and ["runs", "cancel-all", "--deployment", "etl", "--yes"],
     "runs retry": lambda w: ["runs", "retry", w.ended()],
     "runs bulk": words("runs", "bulk", "etl", '{"n": 1}', '{"n": 2}'),
+    "dead-letters list": lambda w: w.stage.bury(StartRun("etl")) and ["dead-letters", "list", "--limit", "1"],
+    "dead-letters show": lambda w: ["dead-letters", "show", w.stage.bury(AdvanceRun(w.ended(fails_with="no")))],
+    "dead-letters replay": lambda w: ["dead-letters", "replay", w.stage.bury(AdvanceRun(w.ended(fails_with="no")))],
     "keys create": lambda w: ["keys", "create", "--name", w.name("key")],
     "keys list": words("keys", "list"),
     "keys revoke": lambda w: ["keys", "revoke", w.key(), "--yes"],
@@ -269,7 +273,7 @@ PATTERNS = {
     r"etl-\d{8}T\d{6}-[0-9a-f]+": "<build>",
 }
 NUMBERS = ("_s", "_mib", "_bytes")
-IDS = ("id", "artifact_version_id", "requested_by", "created_by", "actor_id")
+IDS = ("id", "artifact_version_id", "requested_by", "created_by", "actor_id", "replayed_by")
 
 
 def normalised(value: Any, key: str = "") -> Any:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
+
+from dagy.core.errors import InvalidInput
 
 
 @pytest.fixture
@@ -70,3 +73,44 @@ class TestDeadLetters:
         for _ in range(2):
             world.runs.put_dead_letter(make.dead_letter("a"))
         assert len(world.runs.list_dead_letters(limit=9).items) == 1
+
+    def test_one_is_found_by_its_id(self, world, make):
+        letter = make.dead_letter("a", message={"long": "x" * 40_000}, run_id="one", delivery_id="request-1")
+        world.runs.put_dead_letter(letter)
+        assert world.runs.get_dead_letter("a") == letter
+        assert world.runs.get_dead_letter("b") is None
+
+    def test_those_about_one_run_are_listed_apart(self, world, make, drain):
+        of_one = [make.dead_letter(f"a{n}", seconds=n, run_id="one") for n in (4, 2, 0)]
+        for letter in [*of_one, make.dead_letter("b", seconds=1, run_id="other"), make.dead_letter("c", seconds=3)]:
+            world.runs.put_dead_letter(letter)
+        for limit in (1, 2, 10):
+            assert drain(world.runs.list_dead_letters, limit=limit, run_id="one") == of_one
+        assert drain(world.runs.list_dead_letters, limit=2, run_id="nobody") == []
+
+    def test_the_cursor_of_another_list_is_refused(self, world, make):
+        for n in range(2):
+            world.runs.put_dead_letter(make.dead_letter(f"a{n}", seconds=n, run_id="one"))
+        cursor = world.runs.list_dead_letters(limit=1).cursor
+        with pytest.raises(InvalidInput):
+            world.runs.list_dead_letters(limit=1, cursor=cursor, run_id="one")
+
+    def test_one_that_was_replayed_is_kept_with_the_first_mark(self, world, make):
+        letter = make.dead_letter("a", run_id="one")
+        world.runs.put_dead_letter(letter)
+
+        marked = world.runs.mark_replayed("a", at=make.at(5), by="ann", run_id="two")
+
+        assert marked == replace(letter, replayed_at=make.at(5), replayed_by="ann", replayed_as="two")
+        assert world.runs.mark_replayed("a", at=make.at(9), by="bob", run_id=None) == marked
+        assert world.runs.get_dead_letter("a") == marked
+        assert world.runs.list_dead_letters(limit=9).items == (marked,)
+
+    def test_one_may_be_replayed_without_a_run(self, world, make):
+        world.runs.put_dead_letter(make.dead_letter("a"))
+        marked = world.runs.mark_replayed("a", at=make.at(5), by="ann", run_id=None)
+        assert (marked.replayed_at, marked.replayed_as) == (make.at(5), None)
+
+    def test_what_is_not_there_is_not_marked(self, world, make):
+        assert world.runs.mark_replayed("a", at=make.at(5), by="ann", run_id=None) is None
+        assert world.runs.get_dead_letter("a") is None

@@ -101,6 +101,10 @@ def _with_key(world, make):
     world.keys.put_key(make.key("k1"))
 
 
+def _with_letter(world, make):
+    world.runs.put_dead_letter(make.dead_letter("d1"))
+
+
 DRAFT = Draft("d1", "one", "{}", {}, 0, "2026-03-04T12:00:00.000Z", "2026-03-04T12:00:00.000Z", "ann", "ann")
 Act = Callable[[Any, Any], Any]
 CASES = {
@@ -155,6 +159,12 @@ CASES = {
         1,
     ),
     "put_key": (_nothing, lambda w, m: w.keys.put_key(m.key("k1")), 1),
+    "put_dead_letter": (_nothing, lambda w, m: w.runs.put_dead_letter(m.dead_letter("d1")), 1),
+    "mark_replayed": (
+        _with_letter,
+        lambda w, m: w.runs.mark_replayed("d1", at=m.at(1), by="ann", run_id="one"),
+        1,
+    ),
     "revoke_key": (_with_key, lambda w, m: w.keys.revoke_key("k1", at=m.at(1)), 1),
 }
 EVERY_WRITE = [
@@ -173,6 +183,7 @@ def everything(world) -> list[Any]:
         runs.list_runs(limit=9).items,
         runs.list_tasks("one", limit=9).items,
         runs.list_events("one", limit=9).items,
+        runs.list_dead_letters(limit=9).items,
         world.registry.list_flows(limit=9).items,
         world.registry.latest_flow("etl"),
         world.registry.list_deployments(limit=9).items,

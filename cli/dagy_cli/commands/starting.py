@@ -80,13 +80,14 @@ def retry(
     request = {**what, "parameters": parameters}
     if from_failed:
         request["retry_of"] = old.run_id
-        _say_what_is_kept(session, old, has_other_parameters=parameters != old.parameters)
+        say_what_is_kept(session, old, has_other_parameters=parameters != old.parameters)
     started = session.client.trigger_run(request)
     waiting = Waiting(is_watched=watch, is_waited_for=wait or timeout_s is not None, timeout_s=timeout_s)
     tell(session, started, waiting)
 
 
-def _say_what_is_kept(session: Session, old: RunResponse, *, has_other_parameters: bool) -> None:
+def say_what_is_kept(session: Session, old: RunResponse, *, has_other_parameters: bool = False) -> None:
+    """Which tasks a new run keeps of this one, and which run again, and why."""
     if old.status not in ("FAILED", "CANCELLED"):  # the stage refuses it, and says why
         return
     client, out = session.client, session.out

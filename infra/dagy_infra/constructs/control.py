@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from aws_cdk import Tags
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from dagy_infra.assets import Asset
 from dagy_infra.constructs.artifact_store import STATE_OF_RUNS, ArtifactStore
+from dagy_infra.constructs.failures import Failures
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.runtimes import Runtimes
@@ -30,7 +30,7 @@ class ControlProps:
     table: RunTable
     timer: Timer
     runtimes: Runtimes
-    dead_letters: sqs.Queue
+    failures: Failures
 
 
 class Control(Construct):
@@ -66,5 +66,5 @@ class Control(Construct):
             invoking("ContinueInANewInvocation", self.function),
         )
         props.timer.may_invoke(self.function, *props.runtimes.functions.values())
-        self.function.send_failures_to(props.dead_letters)
+        self.function.send_failures_to(props.failures.function)
         Tags.of(self).add("dagy:component", "control")

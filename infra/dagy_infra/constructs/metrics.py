@@ -40,7 +40,7 @@ class StageMetrics:
 
     @property
     def lost(self) -> cloudwatch.Metric:
-        """Messages to runtimes that Lambda gave up on: each is one invocation of the function that takes failures."""
+        """Messages that Lambda gave up on: each is one invocation of the function that takes failures."""
         return self.failures.function.function.metric_invocations()
 
     def of_api(self, name: str, *, statistic: str = "Sum") -> cloudwatch.Metric:

@@ -51,7 +51,7 @@ class Observability(Construct):
         self._alarm(
             "DeadLetters", "Messages that nobody could take wait in the queue, for 14 days", metrics.dead_letters
         )
-        self._alarm("Lost", "Lambda gave up on messages of runs, and their runs were ended", metrics.lost)
+        self._alarm("Lost", "Lambda gave up on messages: see `dagy dead-letters list`", metrics.lost)
         self._alarm("ControlErrors", "The control function fails", control.function.metric_errors())
         self._alarm(
             "ControlThrottles",

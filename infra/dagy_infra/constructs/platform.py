@@ -80,7 +80,7 @@ class DagyPlatform(Construct):
         self.control: Final = Control(
             self,
             "Control",
-            ControlProps(settings, runtime, self.store, self.table, timer, self.runtimes, self.failures.dead_letters),
+            ControlProps(settings, runtime, self.store, self.table, timer, self.runtimes, self.failures),
         )
         self.scheduling: Final = Scheduling(self, "Scheduling", SchedulingProps(self.control, is_emulated=is_emulated))
         self.api: Final = Api(

@@ -46,6 +46,11 @@ def run_list(where: RunFilter) -> str:
     return list_id("runs", where.flow_name, where.deployment, sorted(where.statuses), *asked)
 
 
+def dead_letter_list(run_id: str | None) -> str:
+    """The name of a list of dead letters, for its cursors."""
+    return list_id("dead-letters", run_id) if run_id is not None else list_id("dead-letters")
+
+
 def has_tags(tags: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:
     return all(tags.get(key) == value for key, value in (wanted or {}).items())
 

@@ -50,6 +50,12 @@ class RunQuery(PageQuery):
     before: Optional[str] = None
 
 
+class DeadLetterQuery(PageQuery):
+    """`run_id`: those about that run."""
+
+    run_id: Optional[str] = None
+
+
 class AuditQuery(PageQuery):
     """`actor` is an id, a key's name or an email address; `resource` is like `deployments/daily`, or `deployments`."""
 

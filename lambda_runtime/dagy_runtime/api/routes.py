@@ -9,6 +9,7 @@ from dagy.client import models as m
 from dagy_runtime.api import (
     audit,
     bulk_runs,
+    dead_letters,
     deployments,
     drafts,
     flows,
@@ -23,6 +24,7 @@ from dagy_runtime.api.context import Context
 from dagy_runtime.api.openapi import document
 from dagy_runtime.api.queries import (
     AuditQuery,
+    DeadLetterQuery,
     DeploymentQuery,
     DraftQuery,
     EventQuery,
@@ -140,6 +142,20 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET", "/runs/{run_id}/logs", runs.get_logs, m.LogResponse, _VIEWER, "A run's log lines", query=LogQuery
     ),
     Route("GET", "/runs/{run_id}/result", runs.get_result, m.ResultResponse, _VIEWER, "What a run returned"),
+    # --- dead letters
+    Route(
+        "GET", "/dead-letters", dead_letters.list_letters, m.DeadLetterListResponse, _VIEWER,
+        "List messages that AWS gave up on, newest first", query=DeadLetterQuery,
+    ),
+    Route(
+        "GET", "/dead-letters/{letter_id}", dead_letters.get_letter, m.DeadLetterResponse, _VIEWER,
+        "One message that AWS gave up on",
+    ),
+    Route(
+        "POST", "/dead-letters/{letter_id}/replay", dead_letters.replay, m.DeadLetterResponse, _DEVELOPER,
+        "Do what a dead letter was about; 200 instead of 201 when that was done before", status=201,
+        repeats=Repeats.HANDLED,
+    ),
     # --- drafts
     Route(
         "POST", "/drafts", drafts.create_draft, m.DagDraftResponse, _DEVELOPER, "Keep a draft of a pipeline",

@@ -27,7 +27,7 @@ from dagy_runtime.engine.cancel import cancel_run as engine_cancel
 from dagy_runtime.engine.logs import read_logs
 from dagy_runtime.engine.results import load_result
 from dagy_runtime.engine.submit import submit_run
-from dagy_runtime.ports import Existed, RunFilter
+from dagy_runtime.ports import Creation, Existed, RunFilter
 from dagy_runtime.values import Deployment, FlowVersion, ResultRef, Run, Trigger
 
 MAX_WORKERS: Final = 64
@@ -48,8 +48,15 @@ class Submission(Struct, frozen=True):
 
 
 def create_run(ctx: Context, body: m.RunRequest) -> m.RunResponse | Already:
+    creation = start(ctx, body, idempotency_key=ctx.idempotency_key)
+    shown = views.run_view(creation.run)
+    return Already(shown) if isinstance(creation, Existed) else shown
+
+
+def start(ctx: Context, body: m.RunRequest, *, idempotency_key: str | None) -> Creation:
+    """Raises: what `submission` and `submit_run` raise, and Conflict for a `retry_of` that is none to retry."""
     what = submission(ctx, body)
-    creation = submit_run(
+    return submit_run(
         ctx.ports,
         flow=what.flow,
         deployment=what.deployment,
@@ -57,14 +64,12 @@ def create_run(ctx: Context, body: m.RunRequest) -> m.RunResponse | Already:
         mode=what.mode,
         trigger=Trigger.MANUAL,
         requested_by=ctx.caller.id,
-        idempotency_key=ctx.idempotency_key,
+        idempotency_key=idempotency_key,
         fail_fast=body.fail_fast,
         max_workers=body.max_workers,
         tags=checked_tags(body.tags) if body.tags is not None else None,
         retry_of=_to_retry(ctx, body.retry_of, what.flow).id if body.retry_of is not None else None,
     )
-    shown = views.run_view(creation.run)
-    return Already(shown) if isinstance(creation, Existed) else shown
 
 
 def submission(ctx: Context, body: m.RunRequest) -> Submission:

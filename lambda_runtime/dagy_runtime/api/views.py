@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 import msgspec
@@ -14,8 +15,10 @@ from dagy.core.timestamps import to_epoch, to_iso
 from dagy.results import JSON, JSON_TAGGED, Encoded, readable
 from dagy.schedules import parse_schedule
 from dagy_runtime.engine.logs import LogPage
+from dagy_runtime.messages import KINDS
 from dagy_runtime.values import (
     ApiKey,
+    DeadLetter,
     Deployment,
     DeploymentStatus,
     Draft,
@@ -188,6 +191,26 @@ def log_view(page: LogPage) -> m.LogResponse:
     return m.LogResponse(items=items, next_cursor=page.cursor, is_complete=page.is_complete)
 
 
+def dead_letter_view(letter: DeadLetter) -> m.DeadLetterModel:
+    return m.DeadLetterModel(
+        id=letter.id,
+        at=letter.at,
+        kind=_known_kind(letter.message.get("kind")),
+        reason=letter.reason,
+        run_id=letter.run_id,
+        deployment=_text(letter.message.get("deployment")),
+        replayed_at=letter.replayed_at,
+        replayed_by=letter.replayed_by,
+        replayed_as=letter.replayed_as,
+    )
+
+
+def dead_letter_detail(letter: DeadLetter) -> m.DeadLetterResponse:
+    """Half surrogate pairs, which are no text that JSON readers agree about, are shown as question marks."""
+    text = json.dumps(dict(letter.message), ensure_ascii=False).encode(errors="replace")
+    return m.DeadLetterResponse(**structs.asdict(dead_letter_view(letter)), message=json.loads(text))
+
+
 def package_view(package: Package, *, artifact_exists: bool | None = None) -> m.PackageResponse:
     return m.PackageResponse(
         slug=package.slug,
@@ -262,6 +285,15 @@ def _problem(problem: Problem | None) -> m.ProblemModel | None:
     if problem is None:
         return None
     return m.ProblemModel(error_type=problem.error_type, message=problem.message, traceback=problem.traceback)
+
+
+def _known_kind(kind: object) -> str | None:
+    return kind if isinstance(kind, str) and kind in KINDS else None
+
+
+def _text(value: object) -> str | None:
+    """Whoever sent a message that failed may have sent anything."""
+    return value if isinstance(value, str) else None
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -60,7 +60,8 @@ def parse_failure_event(event: Mapping[str, Any]) -> GivenUp:
 def reason_of(given_up: GivenUp) -> str:
     tries = f" after {given_up.tries} tries" if given_up.tries else ""
     error = f": {given_up.error}" if given_up.error else ""
-    return f"AWS Lambda gave up on the function that advances this run{tries} ({given_up.condition}){error}"
+    what = "this message" if _message_of(given_up) is None else "the function that advances this run"
+    return f"AWS Lambda gave up on {what}{tries} ({given_up.condition}){error}"
 
 
 def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
@@ -73,7 +74,9 @@ def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
     message = _message_of(given_up)
     run_id = message.run_id if message is not None else None
     now = to_iso(ports.clock.now())
-    letter = DeadLetter(ports.ids.unique(), now, reason_of(given_up), given_up.message, run_id)
+    letter = DeadLetter(
+        ports.ids.unique(), now, reason_of(given_up), given_up.message, run_id, delivery_id=given_up.request_id
+    )
     ports.runs.put_dead_letter(letter)
     if isinstance(message, RunTask):
         _fail_task(ports, message, letter.reason)

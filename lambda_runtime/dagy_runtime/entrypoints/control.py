@@ -21,8 +21,8 @@ _LOG: Final = logging.getLogger("dagy.control")
 def handler(event: Any, context: Any) -> dict[str, str]:
     """Returning acknowledges the message; what it does on a repeat, each of the engine's functions says.
 
-    Raises: InvalidInput for a message that nobody here knows. AWS tries it twice more, then puts it into the queue of
-    dead letters, which has an alarm.
+    Raises: InvalidInput for a message that nobody here knows. AWS tries it twice more, then it becomes a dead letter,
+    which has an alarm.
     """
     return {"did": handle(_world(), event, delivery_id=context.aws_request_id)}
 

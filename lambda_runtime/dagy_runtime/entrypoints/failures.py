@@ -1,4 +1,4 @@
-"""The Lambda handler of the function that runtime functions send their failures to.
+"""The Lambda handler of the function that runtime functions, and the control function, send their failures to.
 
 A flow can call it, since its runtime may; so it takes nothing but failures, and has no right to start anything.
 """

@@ -229,6 +229,23 @@ class DagyClient:
         of_task = f"/tasks/{_part(task_run_id)}" if task_run_id else ""
         return self._get(f"/runs/{_part(run_id)}{of_task}/result", m.ResultResponse)
 
+    # --- dead letters ---------------------------------------------------------------------------------------
+
+    def get_dead_letter(self, letter_id: str) -> m.DeadLetterResponse:
+        return self._get(f"/dead-letters/{_part(letter_id)}", m.DeadLetterResponse)
+
+    def iter_dead_letters(self, *, page: int = PAGE, run_id: str | None = None) -> Iterator[m.DeadLetterModel]:
+        """Newest first, without their messages."""
+        return _all(
+            lambda cursor: self._get(
+                "/dead-letters", m.DeadLetterListResponse, limit=page, cursor=cursor, run_id=run_id
+            )
+        )
+
+    def replay_dead_letter(self, letter_id: str) -> m.DeadLetterResponse:
+        """The letter, with the run that came of it. One that was replayed before is not replayed again."""
+        return self._make(f"/dead-letters/{_part(letter_id)}/replay", m.DeadLetterResponse)
+
     # --- drafts ---------------------------------------------------------------------------------------------
 
     def create_draft(

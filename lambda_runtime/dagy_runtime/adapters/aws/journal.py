@@ -1,4 +1,4 @@
-"""Events and dead letters in the table: written once, read in order.
+"""Events and dead letters in the table: written once, read in order. A letter that was replayed is marked.
 
 IAM: what `table` and `packing` say.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+from dagy_runtime.adapters import rules
 from dagy_runtime.adapters.aws import schema
-from dagy_runtime.adapters.aws.lists import page
+from dagy_runtime.adapters.aws.lists import FILTERED_PAGE_SIZE, page
 from dagy_runtime.adapters.aws.run_items import RunItems
-from dagy_runtime.adapters.aws.table import Table
-from dagy_runtime.adapters.cursors import decode_cursor, list_id
+from dagy_runtime.adapters.aws.table import Refused, Table, setting
+from dagy_runtime.adapters.cursors import decode_cursor
 from dagy_runtime.values import DeadLetter, Event, Page
 
 
@@ -38,13 +39,28 @@ class DynamoJournal:
     def put_dead_letter(self, letter: DeadLetter) -> None:
         self._table.put(schema.dead_letter_key(letter.id), self._items.of_dead_letter(letter))
 
-    def list_dead_letters(self, *, limit: int, cursor: str | None = None) -> Page:
-        list_name = list_id("dead-letters")
+    def get_dead_letter(self, letter_id: str) -> DeadLetter | None:
+        item = self._table.get(schema.dead_letter_key(letter_id))
+        return self._items.dead_letter(item) if item else None
+
+    def list_dead_letters(self, *, limit: int, cursor: str | None = None, run_id: str | None = None) -> Page:
+        list_name = rules.dead_letter_list(run_id)
         found = self._table.query(
             "DEADLETTERS",
             index=schema.BY_KIND,
             after=decode_cursor(list_name, cursor),
             is_newest_first=True,
-            page_size=limit + 1,
+            page_size=limit + 1 if run_id is None else FILTERED_PAGE_SIZE,
         )
-        return page(found, list_name=list_name, limit=limit, sort_key="gsi4sk", read=self._items.dead_letter)
+        matches = None if run_id is None else lambda item: item.get("run_id") == run_id
+        return page(
+            found, list_name=list_name, limit=limit, sort_key="gsi4sk", read=self._items.dead_letter, matches=matches
+        )
+
+    def mark_replayed(self, letter_id: str, *, at: str, by: str, run_id: str | None) -> DeadLetter | None:
+        change, values = setting({"replayed_at": at, "replayed_by": by, "replayed_as": run_id})
+        key = schema.dead_letter_key(letter_id)
+        is_first = "attribute_exists(#pk) AND attribute_not_exists(#replayed_at)"
+        stands = self._table.update(key, change, when=is_first, values=values)
+        item = stands.found if isinstance(stands, Refused) else stands
+        return self._items.dead_letter(item) if item else None

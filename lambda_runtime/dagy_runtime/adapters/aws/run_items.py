@@ -211,12 +211,25 @@ class RunItems:
             "reason": letter.reason,
             "message": self._packing.packed(dict(letter.message), owner=f"dead-letters/{letter.id}"),
             "run_id": letter.run_id,
+            "delivery_id": letter.delivery_id or None,
+            "replayed_at": letter.replayed_at,
+            "replayed_by": letter.replayed_by,
+            "replayed_as": letter.replayed_as,
             **schema.dead_letter_index(letter.id, letter.at),
         }
 
     def dead_letter(self, item: Item) -> DeadLetter:
-        message = self._packing.unpacked(item["message"])
-        return DeadLetter(item["id"], item["at"], item["reason"], message, item.get("run_id"))
+        return DeadLetter(
+            id=item["id"],
+            at=item["at"],
+            reason=item["reason"],
+            message=self._packing.unpacked(item["message"]),
+            run_id=item.get("run_id"),
+            delivery_id=item.get("delivery_id", ""),
+            replayed_at=item.get("replayed_at"),
+            replayed_by=item.get("replayed_by"),
+            replayed_as=item.get("replayed_as"),
+        )
 
     def of_problem(self, problem: Problem | None, *, run_id: str) -> Any:
         return None if problem is None else self._packing.packed(asdict(problem), owner=_owner(run_id))

@@ -312,17 +312,29 @@ class MemoryRunStore(MemorySeats):
         with self._lock:
             self._dead_letters[letter.id] = letter
 
-    def list_dead_letters(self, *, limit: int, cursor: str | None = None) -> Page:
+    def get_dead_letter(self, letter_id: str) -> DeadLetter | None:
         with self._lock:
-            letters = list(self._dead_letters.values())
+            return self._dead_letters.get(letter_id)
+
+    def list_dead_letters(self, *, limit: int, cursor: str | None = None, run_id: str | None = None) -> Page:
+        with self._lock:
+            letters = [letter for letter in self._dead_letters.values() if run_id in (None, letter.run_id)]
         return page_of(
             letters,
             sort_key=lambda letter: f"{letter.at}#{letter.id}",
-            list_name=list_id("dead-letters"),
+            list_name=rules.dead_letter_list(run_id),
             limit=limit,
             cursor=cursor,
             newest=True,
         )
+
+    def mark_replayed(self, letter_id: str, *, at: str, by: str, run_id: str | None) -> DeadLetter | None:
+        with self._lock:
+            letter = self._dead_letters.get(letter_id)
+            if letter is not None and letter.replayed_at is None:
+                letter = replace(letter, replayed_at=at, replayed_by=by, replayed_as=run_id)
+                self._dead_letters[letter_id] = letter
+            return letter
 
     def _existing(self, run_id: str) -> _Record:
         if run_id not in self._records:
