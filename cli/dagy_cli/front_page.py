@@ -18,11 +18,12 @@ Every day:
   logs    Show the logs of a run.
 
 What is there:
-  flows        Flows registered in a stage.
-  deployments  Deployments: what can be run, and when.
-  schedules    Schedules: what runs by itself, and when.
-  packages     Dependency packages: third-party modules for flows.
-  runs         Runs, here or in a stage.
+  flows         Flows registered in a stage.
+  deployments   Deployments: what can be run, and when.
+  schedules     Schedules: what runs by itself, and when.
+  packages      Dependency packages: third-party modules for flows.
+  runs          Runs, here or in a stage.
+  dead-letters  Messages that AWS gave up on.
 
 Environments:
   infra   Provision stages in your AWS account.

@@ -91,8 +91,8 @@ CHANGING = [
 READING = """
     build, dev, logs, flows *, deployments history, deployments list, deployments show, schedules *, packages list,
     packages show, dead-letters list, dead-letters show, runs events, runs inspect, runs list, runs result, runs show,
-    runs watch, infra diff, infra outputs, infra status, infra synth, local logs, local status, keys list, users list, users show, audit list, config list,
-    config show, status, open, whoami, doctor, help *
+    runs watch, infra diff, infra outputs, infra status, infra synth, local logs, local status, keys list, users list,
+    users show, audit list, config list, config show, status, open, whoami, doctor, help *
 """
 STARTING = "run, runs bulk, runs retry"
 """A run can be cancelled: nobody is asked about starting one."""

@@ -12,7 +12,7 @@ from dagy.core.states import Status
 from dagy_runtime.engine.cancel import cancel_run
 from dagy_runtime.engine.dead_letters import bury, parse_failure_event
 from dagy_runtime.entrypoints import control, failures
-from dagy_runtime.messages import AdvanceRun, to_json
+from dagy_runtime.messages import AdvanceRun, StartRun, to_json
 
 FLOW = """
     from dagy import flow, task
@@ -210,3 +210,13 @@ def test_the_repeat_of_an_end_that_crashed_leaves_no_task_open(stage, end):
 
     assert {task.status for task in stage.tasks(run_id).values()} == {Status.CANCELLED}
     assert stage.run(run_id) == ended
+
+
+def test_a_message_that_was_to_start_a_run_is_kept_as_what_it_was_with_the_id_of_its_delivery(stage):
+    message = to_json(StartRun("daily", {"a": 7}))
+
+    failures.handle(stage.ports, failure_event(message, request_id="request-9"))
+
+    (letter,) = stage.ports.runs.list_dead_letters(limit=10).items
+    assert (letter.message, letter.run_id, letter.delivery_id) == (message, None, "request-9")
+    assert letter.reason.startswith("AWS Lambda gave up on this message after 3 tries (RetriesExhausted): Runtime")

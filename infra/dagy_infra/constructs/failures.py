@@ -32,8 +32,8 @@ class FailuresProps:
 
 
 class Failures(Construct):
-    """Takes the failures of the runtimes and of the control function. Its own go to a queue that nobody reads but people
-    and an alarm: no loop.
+    """Takes the failures of the runtimes and of the control function. Its own go to a queue that nobody reads but
+    people and an alarm: no loop.
 
     A function of its own because a flow can call it: its runtime may, or Lambda could not. It can write records of runs
     and dead letters, and start nothing.
