@@ -28,6 +28,7 @@ POST   /runs                                    runs.create
 POST   /runs/bulk                               runs.bulk
 POST   /runs/cancel                             runs.cancel
 POST   /runs/{run_id}/cancel                    runs.cancel
+POST   /dead-letters/{letter_id}/replay         dead-letters.replay
 POST   /drafts                                  drafts.create
 PUT    /drafts/{draft_id}                       drafts.change
 DELETE /drafts/{draft_id}                       drafts.delete

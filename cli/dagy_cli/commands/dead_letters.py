@@ -48,7 +48,7 @@ def list_letters(session: Session, run_id: str | None, limit: int) -> None:
 @click.argument("letter_id", metavar="ID", shell_complete=completing.dead_letters)
 @pass_session
 def show(session: Session, letter_id: str) -> None:
-    """Show one with its message and the reason that AWS gave.
+    """Show one with its message and the reason that AWS gave. The run that it was for: `dagy runs inspect`.
 
     \b
     Examples:
