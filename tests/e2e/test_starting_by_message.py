@@ -60,3 +60,22 @@ def test_a_message_starts_one_run_however_often_it_comes(dagy: Any, project: Any
 
     runs = dagy.eventually(ended, within_s=30)
     assert sorted(dagy.show(run["run_id"])["result"] for run in runs) == [8, 42]
+
+
+def test_a_message_for_a_deployment_that_is_not_there_yet_is_kept_and_replayed_when_it_is(
+    dagy: Any, project: Any, send: Any
+) -> None:
+    assert send(deployment="late", parameters={"number": 21}) == 202
+
+    def kept() -> Any:
+        letters = dagy("dead-letters", "list", "--json").json
+        return [letter["id"] for letter in letters if letter["deployment"] == "late"]
+
+    [letter_id] = dagy.eventually(kept, within_s=60)
+    refused = dagy("dead-letters", "replay", letter_id, expect=5)
+    assert "Deployment not found: late" in refused.stderr
+
+    dagy("deploy", f"{project(FLOW)}:doubled", "--deployment", "late")
+    run_id = dagy("dead-letters", "replay", letter_id, "--json").json["replayed_as"]
+    assert dagy.wait_for_end(run_id)["result"] == 42
+    assert dagy("dead-letters", "replay", letter_id, "--json").json["replayed_as"] == run_id
