@@ -19,6 +19,7 @@ from typing import Any, Final, TextIO
 
 EVERY_S: Final = 0.1
 SOONEST_S: Final = 0.03  # between two drawings, however much is written
+_UNFINISHED: Final = 2  # lines shown without an end, one of which stands where the cursor does
 _ERASE: Final = "\r\x1b[J"
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x1f\x7f]")
 
@@ -37,7 +38,7 @@ class Screen:
         self._is_on = False
         self._is_drawn = False
         self._drawn_at_s = 0.0
-        self._held: dict[TextIO, list[str]] = {}  # lines that have no end yet, by where they go
+        self._held: dict[tuple[TextIO, int], list[str]] = {}  # lines without an end yet, by stream and thread
         self._closed = threading.Event()
         _open_screens.add(self)
 
@@ -70,14 +71,14 @@ class Screen:
             if not self._is_on:
                 stream.write(text)
                 return
-            held = self._held.setdefault(stream, [])
             whole, newline, rest = text.rpartition("\n")
+            line = stream, threading.get_ident()
             if newline:
                 self._erase()
-                stream.write("".join([*held, whole, newline]))
+                stream.write("".join([*self._held.pop(line, []), whole, newline]))
                 stream.flush()
-                held.clear()
-            held.append(rest)
+            if rest:
+                self._held.setdefault(line, []).append(rest)
             if newline and self._clock() - self._drawn_at_s > SOONEST_S:
                 self._draw()
 
@@ -98,18 +99,17 @@ class Screen:
         with self._lock:
             self._erase()
             self._is_on = False
-            for stream, held in self._held.items():
-                if any(held):
-                    with suppress(OSError, ValueError):
-                        stream.write("".join([*held, end]))
-                        stream.flush()
+            for (stream, _), held in self._held.items():
+                with suppress(OSError, ValueError):
+                    stream.write("".join([*held, end]))
+                    stream.flush()
             self._held.clear()
 
     def _draw(self) -> None:
         if not _is_in_foreground(self._terminal):
             return
         columns, rows = _size_of(self._terminal)
-        content = self._content(columns, max(1, rows - 2))
+        content = self._content(columns, max(1, rows - _UNFINISHED))
         if not content:
             return
         lines = [*(self._unfinished(columns) or [""]), *content]
@@ -119,10 +119,10 @@ class Screen:
         self._is_drawn, self._drawn_at_s = True, self._clock()
 
     def _unfinished(self, columns: int) -> list[str]:
-        """As a terminal would show them: what follows the last carriage return. Of long ones, the end."""
+        """As a terminal would show them: what follows the last carriage return. Of long ones, the end; of many, two."""
         texts = ("".join(held) for held in self._held.values())
         shown = (_ESCAPES.sub("", text.rstrip("\r").rpartition("\r")[2]) for text in texts)
-        return [text[-max(1, columns - 1) :] for text in shown if text]
+        return [text[-max(1, columns - 1) :] for text in shown if text][-_UNFINISHED:]
 
     def _erase(self) -> None:
         if self._is_drawn:

@@ -267,6 +267,47 @@ def talking():
     assert len(shown) <= 404
 
 
+HALVES = """
+import threading
+from dagy import flow, task
+both = threading.Barrier(2, timeout=30)
+@task
+def talk(n: int):
+    both.wait()
+    print(f"task {n} says this", end="")
+    both.wait()
+    print(" in one line")
+    both.wait()
+    print(f"and task {n} ends with this", end="")
+@flow
+def talking():
+    return [talk(1), talk(2)]
+"""
+
+
+def test_the_lines_of_tasks_that_print_at_once_stay_whole(see: Any, project: Any) -> None:
+    ended = see("run", project(HALVES), "--max-workers", "2").end()
+
+    assert sorted(line for line in ended if "task" in line) == [
+        "and task 1 ends with this",
+        "and task 2 ends with this",
+        "task 1 says this in one line",
+        "task 2 says this in one line",
+    ]
+
+
+def test_their_lines_stay_whole_in_a_file_too(home: Path, project: Any) -> None:
+    ended = subprocess.run(
+        [str(DAGY), "run", project(HALVES), "--max-workers", "2"], capture_output=True, text=True, timeout=LAST_S
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout + ended.stderr
+    for n in (1, 2):
+        assert f"task {n} says this in one line\n" in said
+        assert f"and task {n} ends with this" in said
+
+
 @pytest.mark.parametrize(
     "columns, rows, environ",
     [

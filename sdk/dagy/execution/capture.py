@@ -31,20 +31,23 @@ class Sink:
         self._emit = emit
         self._echo = echo
         self._task_run_id = task_run_id
-        self._partial: dict[str, str] = {}
+        self._partial: dict[tuple[str, TextIO | None], str] = {}
         self._lock = threading.RLock()  # what receives the lines may log, too
         self._is_closed = False
 
     def write(self, stream: str, text: str, original: TextIO | None) -> None:
-        if self._echo and original is not None:
-            original.write(text)
         with self._lock:
             if self._is_closed:
+                self._echo_text(text, original)
                 return
-            *lines, rest = (self._partial.get(stream, "") + text).split("\n")
+            *lines, rest = (self._partial.get((stream, original), "") + text).split("\n")
             if len(rest) > _MAX_PARTIAL:
                 lines, rest = [*lines, rest], ""
-            self._partial[stream] = rest
+            self._partial[stream, original] = rest
+            if original is not None and original.isatty():
+                self._echo_text(text, original)  # somebody may watch a line grow
+            elif lines:
+                self._echo_text("\n".join([*lines, ""]), original)  # which nobody else's text can cut in two
             for line in lines:
                 self._emit(self._task_run_id, stream, line)
 
@@ -56,8 +59,7 @@ class Sink:
                     self._emit(self._task_run_id, stream, line)
 
     def echo_line(self, text: str, original: TextIO) -> None:
-        if self._echo:
-            original.write(text + "\n")
+        self._echo_text(text + "\n", original)
 
     def close(self) -> None:
         """Emit what was held back. What comes later is dropped: the attempt is over, and its log with it."""
@@ -65,9 +67,15 @@ class Sink:
             if self._is_closed:
                 return
             self._is_closed = True
-            for stream, rest in self._partial.items():
+            for (stream, original), rest in self._partial.items():
                 if rest:
+                    if original is not None and not original.isatty():
+                        self._echo_text(rest, original)
                     self._emit(self._task_run_id, stream, rest)
+
+    def _echo_text(self, text: str, original: TextIO | None) -> None:
+        if self._echo and original is not None:
+            original.write(text)
 
 
 _current: ContextVar[Sink | None] = ContextVar("dagy_log_sink", default=None)
