@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from dagy.core.errors import InvalidInput
+from dagy.core.sizes import Executor
 
 VERSION: Final = 1
 
@@ -42,11 +43,12 @@ class RunTask(Struct, frozen=True, forbid_unknown_fields=True):
 class ReleaseTasks(Struct, frozen=True, forbid_unknown_fields=True):
     """To a runtime function: send these ready tasks on their way, so that whoever released them need not alone.
 
-    `tasks` are ids and positions.
+    `tasks` are ids and positions, all of one executor.
     """
 
     run_id: str
     tasks: tuple[tuple[str, int], ...]
+    executor: Executor = Executor.LAMBDA
 
 
 class FireSchedule(Struct, frozen=True, forbid_unknown_fields=True):

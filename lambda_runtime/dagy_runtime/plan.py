@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from dagy.core.sizes import Executor
 from dagy_runtime.values import TaskRun
 
 FEW: Final = 3
@@ -48,13 +49,18 @@ def way_to(target: str, member: int, members: int) -> Iterator[Stop]:
 
 
 class Placed(Protocol):
-    """A task as messages name it: its id, and its position in the flow's order, by which its place is found."""
+    """A task as messages name it: its id, and its position in the flow's order, by which its place is found. And what
+    is to carry it out.
+    """
 
     @property
     def id(self) -> str: ...
 
     @property
     def position(self) -> int: ...
+
+    @property
+    def executor(self) -> Executor: ...
 
 
 class Exit(Struct, frozen=True):
@@ -67,6 +73,7 @@ class Exit(Struct, frozen=True):
     member: int
     members: int
     others: tuple[str, ...] = ()
+    executor: Executor = Executor.LAMBDA
 
     def way(self) -> Iterator[Stop]:
         """Where the parent arrives before this task may run."""
@@ -110,7 +117,7 @@ class Plan:
         task = self.tasks[child]
         parents = task.depends_on
         others = tuple(id for id in parents if id != parent) if len(parents) <= FEW else ()
-        return Exit(child, task.position, self._places[parent, child], len(parents), others)
+        return Exit(child, task.position, self._places[parent, child], len(parents), others, task.executor)
 
     def descendants(self, id: str) -> list[str]:
         """All that waits for it, directly or not, in the flow's order."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 from dagy.core.offer import MAX_ARTIFACT_BYTES
 from dagy.core.sizes import Size
 from dagy.core.states import Status
-from dagy_runtime.messages import Message
+from dagy_runtime.messages import Message, RunTask
 from dagy_runtime.people import AuditLog, CodeExchange, Directory, PublicKeys, Sessions
 from dagy_runtime.plan import Place, Plan
 from dagy_runtime.seats import Seats
@@ -452,6 +452,15 @@ class Dispatcher(Protocol):
     def to_control(self, message: Message) -> None: ...
 
 
+class Executions(Protocol):
+    """Tasks as executions of the stage's task machine, which people can watch in AWS's console."""
+
+    def start(self, size: Size, message: RunTask, *, name: str) -> None:
+        """Have the machine invoke the runtime function with this message, and again at any time that the answer names.
+        What it cannot deliver becomes a dead letter. `name` is for people; a repeat may start another.
+        """
+
+
 class Timers(Protocol):
     """Start this later."""
 
@@ -502,6 +511,7 @@ class Ports(Struct, frozen=True):
     packages: Packages
     blobs: Blobs
     dispatcher: Dispatcher
+    executions: Executions
     timers: Timers
     schedules: Schedules
     clock: Clock

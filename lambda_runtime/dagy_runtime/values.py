@@ -165,6 +165,7 @@ class Run(Struct, frozen=True):
     task_count: int = 0  # of a planned run
     packages: tuple[PackageRef, ...] = ()  # pinned as the artifact is
     max_concurrent_runs: int | None = None  # of its deployment, as it was
+    default_executor: Executor | None = None  # of its deployment, too
     retry_of: str | None = None  # a run that ended, of which it keeps what it can
 
 
@@ -180,6 +181,7 @@ class TaskRun(Struct, frozen=True):
     concurrency_limit: int | None = None  # how many task runs of that name may run at once
     code: str = ""  # digests of what it does and of what it is given; empty when they cannot be told
     arguments: str = ""
+    executor: Executor = Executor.LAMBDA
     attempt: int = 0
     attempt_id: str | None = None  # of the attempt that runs, or whose outcome was accepted
     started_at: str | None = None

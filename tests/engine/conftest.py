@@ -35,6 +35,7 @@ from dagy_runtime.engine.results import load_result
 from dagy_runtime.engine.submit import submit_run
 from dagy_runtime.engine.workshop import ForkedWorkshop
 from dagy_runtime.entrypoints import control
+from dagy_runtime.entrypoints.runtime import again_at
 from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask, to_json
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import (
@@ -172,25 +173,28 @@ class Stage:
         return advanced
 
     def deliver(self, **how: Any) -> None:
-        """Bring every message that waits to its function, until none waits."""
-        self.ports.dispatcher.deliver_all(lambda delivery: self._handle(delivery, how))
+        """Bring every message that waits to its function, and let every execution that is due go on, until none is."""
+        while self.ports.dispatcher.deliver_all(lambda delivery: self._handle(delivery, how)):
+            self.ports.executions.go_on(lambda delivery: self._handle(delivery, how))
 
     def until_quiet(self, **how: Any) -> None:
-        """As `deliver`, and let time pass until no timer waits."""
+        """As `deliver`, and let time pass until no timer and no execution waits."""
         self.deliver(**how)
-        while (due := self.ports.timers.next_at()) is not None:
-            self.clock.advance(max(0.0, due - self.clock.now()))
+        while dues := [at for at in (self.ports.timers.next_at(), self.ports.executions.next_at()) if at is not None]:
+            self.clock.advance(max(0.0, min(dues) - self.clock.now()))
             self.ports.timers.deliver_due(lambda delivery: self._handle(delivery, how))
+            self.ports.executions.go_on(lambda delivery: self._handle(delivery, how))
             self.deliver(**how)
 
-    def _handle(self, delivery: memory.Delivery, how: Mapping[str, Any]) -> None:
+    def _handle(self, delivery: memory.Delivery, how: Mapping[str, Any]) -> float | None:
+        """What an execution is told: when to go on."""
         if delivery.size is None:
             control.handle(self.ports, to_json(delivery.message))
-        else:
-            self.handle(delivery.message, **how)
+            return None
+        return self.handle(delivery.message, **how)
 
-    def handle(self, message: Any, **how: Any) -> None:
-        """Bring one message to a runtime function."""
+    def handle(self, message: Any, **how: Any) -> float | None:
+        """Bring one message to a runtime function; when it wants to be invoked again, if it can be told."""
         match message:
             case AdvanceRun():
                 self.advance(message, **how)
@@ -209,6 +213,8 @@ class Stage:
                         workshop=ForkedWorkshop(self.ports.blobs, self.cache),
                     )
                 )
+                return again_at(self.ran[-1])
+        return None
 
     def run_to_end(self, source: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> Run:
         run_id = self.submit(self.deploy(source), parameters, **options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dagy.core.sizes import Isolation
+from dagy.core.sizes import Executor, Isolation
 from dagy.core.states import Status
 from dagy_runtime.engine.isolated.task import Passed, Ran, Repeated
 from dagy_runtime.messages import RunTask
@@ -151,9 +151,17 @@ def told_by_task(stage: Any, run_id: str) -> dict[str | None, list[str]]:
 
 
 def outcome(
-    stage: Any, source: str, isolation: Isolation, parameters: dict[str, Any], **options: Any
+    stage: Any,
+    source: str,
+    isolation: Isolation,
+    parameters: dict[str, Any],
+    executor: Executor | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
-    run_id = stage.submit(stage.deploy(source), parameters, isolation=isolation, **options)
+    flow = stage.deploy(source)
+    if executor is not None:
+        options["deployment"] = stage.deployment(flow, default_executor=executor)
+    run_id = stage.submit(flow, parameters, isolation=isolation, **options)
     stage.until_quiet()
     run = stage.run(run_id)
     return {
@@ -169,14 +177,21 @@ def outcome(
     }
 
 
+@pytest.mark.parametrize("executor", [Executor.LAMBDA, Executor.STEP_FUNCTIONS])
 @pytest.mark.parametrize("name", FLOWS)
-def test_an_isolated_run_comes_to_what_a_run_in_one_process_comes_to(stage: Any, tmp_path: Any, name: str) -> None:
+def test_an_isolated_run_comes_to_what_a_run_in_one_process_comes_to(
+    stage: Any, tmp_path: Any, name: str, executor: Executor
+) -> None:
     path = {"path": ""} if "path: str" in FLOWS[name] else {}
 
     whole = outcome(stage, FLOWS[name], Isolation.IN_PROCESS, {key: str(tmp_path / "whole") for key in path})
-    apart = outcome(stage, FLOWS[name], ISOLATED, {key: str(tmp_path / "apart") for key in path})
+    how = {"executor": executor, "isolation": ISOLATED}
+    apart = outcome(stage, FLOWS[name], parameters={key: str(tmp_path / "apart") for key in path}, **how)
 
     assert apart == whole
+    begun = sorted(id for id, (_, attempt) in whole["tasks"].items() if attempt > 0)
+    executed = sorted(execution.message.task_run_id for execution in stage.ports.executions.started)
+    assert executed == (begun if executor is Executor.STEP_FUNCTIONS else [])
 
 
 def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any) -> None:
@@ -254,3 +269,70 @@ def test_a_cancelled_run_starts_no_task(stage: Any) -> None:
 
     assert set(stage.ran) <= {Passed("run_final"), Repeated()}
     assert {task.status for task in stage.tasks(run_id).values()} == {Status.CANCELLED}
+
+
+MIXED = """
+    import pathlib
+    from dagy import flow, task
+
+    @task(executor="step-functions", retries=1, retry_delay_seconds=600)
+    def flaky(path: str):
+        tries = pathlib.Path(path)
+        if not tries.exists():
+            tries.touch()
+            raise ConnectionError("not yet")
+        return 2
+
+    @task(executor="lambda")
+    def double(n: int) -> int:
+        return 2 * n
+
+    @task(executor="step-functions", concurrency_limit=1)
+    def add(n: int, m: int) -> int:
+        return n + m
+
+    @flow
+    def f(path: str):
+        n = double(flaky(path))
+        return [add(n, m) for m in range(3)]
+"""
+
+
+def test_tasks_of_one_flow_may_have_different_executors(stage: Any, tmp_path: Any) -> None:
+    run_id = stage.submit(stage.deploy(MIXED), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
+    stage.until_quiet()
+
+    assert stage.result(run_id) == [4, 5, 6]
+    executed = [delivery.message.task_run_id for delivery in stage.ports.executions.started]
+    assert set(executed) == {"flaky-1", "add-1", "add-2", "add-3"}
+    assert {d.message.task_run_id for d in stage.ports.dispatcher.sent if isinstance(d.message, RunTask)} == {
+        "double-1"
+    }
+
+
+def test_the_execution_itself_waits_for_the_next_attempt(stage: Any, tmp_path: Any) -> None:
+    run_id = stage.submit(stage.deploy(MIXED), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
+    stage.deliver()
+
+    [execution] = stage.ports.executions.waiting
+    assert execution.at == stage.tasks(run_id)["flaky-1"].not_before == pytest.approx(stage.clock.now() + 600)
+    assert not [timer for timer in stage.ports.timers.set_timers if isinstance(timer.message, RunTask)]
+
+
+def test_an_execution_that_was_lost_is_replaced(stage: Any, tmp_path: Any) -> None:
+    (tmp_path / "tries").touch()
+    run_id = stage.submit(stage.deploy(MIXED), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
+    stage.ports.executions.waiting.clear()
+
+    stage.until_quiet()
+
+    assert stage.run(run_id).status is Status.SUCCEEDED
+
+
+def test_a_run_in_one_process_refuses_tasks_that_want_an_execution_of_their_own(stage: Any) -> None:
+    run = stage.run_to_end(MIXED, {"path": "/nowhere"}, isolation=Isolation.IN_PROCESS)
+
+    assert run.status is Status.FAILED
+    assert "'flaky-1' wants executor 'step-functions'" in run.problem.message
+    assert "task-isolated" in run.problem.message

@@ -108,6 +108,7 @@ def started(task: TaskRun, *, attempt: int, attempt_id: str, started_at: str) ->
         concurrency_limit=task.concurrency_limit,
         code=task.code,
         arguments=task.arguments,
+        executor=task.executor,
         attempt=attempt,
         attempt_id=attempt_id,
         started_at=started_at,
@@ -152,6 +153,7 @@ def planned(task: TaskRun) -> TaskRun:
         task.concurrency_limit,
         task.code,
         task.arguments,
+        task.executor,
     )
 
 

@@ -17,6 +17,7 @@ from dagy.execution.recorder import Failure, Measured
 from dagy_runtime.engine.endings import RunningTask, Situation
 from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.exchange import Exchange
+from dagy_runtime.engine.isolated.executors import executor_of, misfit
 from dagy_runtime.engine.keeping import keep
 from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.resume import attempt_id, past_of, plan_conflict
@@ -146,6 +147,8 @@ class Journal:
                 f"The flow's body gave another plan than when the run began: {conflict}. A run that goes on in a new "
                 "invocation traces its flow again, so the body must depend on its parameters only.",
             )
+        if (reason := misfit(frame.tasks, self.run)) is not None:
+            return Refused(frame.number, reason)
         new = [
             TaskRun(
                 run_id=self.run.id,
@@ -157,6 +160,7 @@ class Journal:
                 concurrency_limit=task.concurrency_limit,
                 code=task.code,
                 arguments=task.arguments,
+                executor=executor_of(task, self.run),
             )
             for position, task in enumerate(frame.tasks)
             if task.id not in self.stored

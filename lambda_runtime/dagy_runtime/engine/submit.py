@@ -228,6 +228,7 @@ def _new_run(
         tags={**(deployment.tags if deployment else {}), **(tags or {})},
         packages=packages,
         max_concurrent_runs=deployment.max_concurrent_runs if deployment else None,
+        default_executor=deployment.default_executor if deployment else None,
         retry_of=retry_of,
     )
 

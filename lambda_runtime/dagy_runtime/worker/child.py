@@ -16,6 +16,7 @@ from msgspec import Struct
 from dagy.artifact import Metadata, load_extracted
 from dagy.authoring import TracedFlow
 from dagy.core.errors import ArtifactSerializationError, ModuleUnloadable
+from dagy.core.sizes import Executor
 from dagy.execution.failures import failure_of
 from dagy.execution.recorder import (
     Cancelled,
@@ -124,6 +125,7 @@ def _planned(traced: TracedFlow, metadata: Metadata) -> tuple[PlannedTask, ...]:
             call.task.concurrency_limit,
             metadata.task_codes.get(call.task.name, ""),
             _digest(arguments),
+            Executor(call.task.executor) if call.task.executor else None,
         )
         for call, arguments in zip(calls, argument_texts(calls), strict=True)
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Optional, Union
 
 import msgspec
 
+from dagy.core.sizes import Executor
 from dagy.execution.recorder import Failure, Measured
 
 MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
@@ -45,6 +46,7 @@ class PlannedTask(msgspec.Struct, frozen=True, array_like=True):
     concurrency_limit: Optional[int] = None
     code: str = ""  # a digest of what the task does, and of what it was given; empty when it cannot be told
     arguments: str = ""
+    executor: Optional[Executor] = None
 
 
 class Planned(Frame, frozen=True):

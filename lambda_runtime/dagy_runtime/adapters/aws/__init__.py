@@ -15,6 +15,7 @@ What each adapter asks of IAM, all of it on the stage's own resources, none of i
 |                | s3:DeleteObject                                              | the bucket's `packages/*`       |
 |                | s3:ListBucket                                                | the bucket                      |
 | dispatcher     | lambda:InvokeFunction                                        | runtime and control functions   |
+| executions     | states:StartExecution                                        | the task state machine          |
 | timers         | states:StartExecution                                        | the timer state machine         |
 | schedules      | scheduler:CreateSchedule UpdateSchedule GetSchedule          | the schedules of the group      |
 |                | DeleteSchedule                                               |                                 |
@@ -35,7 +36,7 @@ from dagy_runtime.adapters.aws.answers import DynamoAnswers
 from dagy_runtime.adapters.aws.blobs import S3Blobs
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.cognito import CognitoDirectory, CognitoExchange, CognitoPublicKeys, NoDirectory
-from dagy_runtime.adapters.aws.delivery import LambdaDispatcher, StepFunctionsTimers
+from dagy_runtime.adapters.aws.delivery import LambdaDispatcher, StepFunctionsExecutions, StepFunctionsTimers
 from dagy_runtime.adapters.aws.drafts import DynamoDrafts
 from dagy_runtime.adapters.aws.keys import DynamoKeys
 from dagy_runtime.adapters.aws.packages import DynamoPackages
@@ -71,6 +72,7 @@ def world(environ: Mapping[str, str]) -> Ports:
         packages=DynamoPackages(table, packing),
         blobs=blobs,
         dispatcher=LambdaDispatcher(clients, settings.functions),
+        executions=StepFunctionsExecutions(clients, settings.functions, state_machine=settings.task_state_machine),
         timers=StepFunctionsTimers(clients, settings.functions, state_machine=settings.timer_state_machine),
         schedules=EventBridgeSchedules(clients, settings.scheduler, clock) if settings.scheduler else NoSchedules(),
         clock=clock,

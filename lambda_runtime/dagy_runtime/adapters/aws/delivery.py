@@ -1,6 +1,7 @@
-"""Messages to the stage's functions: now by asynchronous invocation, later by an execution of the timer machine.
+"""Messages to the stage's functions: now by asynchronous invocation, later by an execution of the timer machine, and
+tasks as executions of the task machine.
 
-IAM: lambda:InvokeFunction on the runtime and control functions; states:StartExecution on the timer state machine.
+IAM: lambda:InvokeFunction on the runtime and control functions; states:StartExecution on the two state machines.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import json
 import re
 from typing import Any
 
+from dagy.core.errors import NotFound
 from dagy.core.sizes import Size
 from dagy.core.timestamps import to_iso
 from dagy_runtime.adapters.aws.clients import Clients
 from dagy_runtime.adapters.aws.errors import error_code, translated
 from dagy_runtime.adapters.aws.settings import Functions
-from dagy_runtime.messages import Message, to_json
+from dagy_runtime.messages import Message, RunTask, to_json
 
 _EXECUTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")  # Step Functions allows more, CloudWatch Logs does not
 
@@ -64,6 +66,25 @@ class StepFunctionsTimers:
         except Exception as error:
             if error_code(error) != "ExecutionAlreadyExists":
                 raise
+
+
+class StepFunctionsExecutions:
+    """Only functions that release tasks know the machine."""
+
+    def __init__(self, clients: Clients, functions: Functions, *, state_machine: str) -> None:
+        self._clients = clients
+        self._functions = functions
+        self._state_machine = state_machine
+
+    def start(self, size: Size, message: RunTask, *, name: str) -> None:
+        """Raises: NotFound in a function that releases no tasks."""
+        if not self._state_machine:
+            raise NotFound("state machine", "of tasks", "Only runtime functions know it.")
+        request = {"function": self._functions.runtime(size), "message": to_json(message)}
+        with translated("states:StartExecution", self._state_machine):
+            self._clients.get("stepfunctions").start_execution(
+                stateMachineArn=self._state_machine, name=execution_name(name), input=json.dumps(request)
+            )
 
 
 def execution_name(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from dagy.core.sizes import Isolation, Size
+from dagy.core.sizes import Executor, Isolation, Size
 from dagy.core.states import Status
 from dagy_runtime.adapters.aws import schema
 from dagy_runtime.adapters.aws.attributes import Item
@@ -60,6 +60,7 @@ class RunItems:
             "max_concurrent_runs": run.max_concurrent_runs,
             "task_count": run.task_count or None,
             "retry_of": run.retry_of,
+            "default_executor": run.default_executor,
             "packages": [asdict(one) | {"artifact": asdict(one.artifact)} for one in run.packages] or None,
             **schema.run_index(
                 run.id,
@@ -71,6 +72,7 @@ class RunItems:
         }
 
     def run(self, item: Item) -> Run:
+        executor = item.get("default_executor")
         return Run(
             id=item["id"],
             flow_name=item["flow_name"],
@@ -97,6 +99,7 @@ class RunItems:
             max_concurrent_runs=item.get("max_concurrent_runs"),
             task_count=int(item.get("task_count", 0)),
             retry_of=item.get("retry_of"),
+            default_executor=Executor(executor) if executor else None,
             packages=tuple(map(_package, item.get("packages", ()))),
         )
 
@@ -149,6 +152,7 @@ class RunItems:
                 task.concurrency_limit,
                 task.code,
                 task.arguments,
+                *_named(task.executor),
             ]
             for task in tasks
         ]
@@ -164,9 +168,13 @@ class RunItems:
                 place.task.task_name,
                 place.task.position,
                 place.task.depends_on,
-                [[exit.id, exit.position, exit.member, exit.members, exit.others] for exit in place.exits],
+                [
+                    [exit.id, exit.position, exit.member, exit.members, exit.others, *_named(exit.executor)]
+                    for exit in place.exits
+                ],
                 place.end,
                 place.task.concurrency_limit,
+                *_named(place.task.executor),
             ]
             for place in places
         ]
@@ -175,11 +183,11 @@ class RunItems:
     def places(self, run_id: str, item: Item) -> list[Place]:
         return [
             Place(
-                _planned_task(run_id, id_, name, position, depends_on, limit),
-                tuple(Exit(name, at, member, members, tuple(rest)) for name, at, member, members, rest in exits),
+                _planned_task(run_id, id_, name, position, depends_on, limit, "", "", *executor),
+                tuple(_exit(*exit) for exit in exits),
                 tuple(end) if end else None,
             )
-            for id_, name, position, depends_on, exits, end, limit in self._packing.unpacked(item["places"])
+            for id_, name, position, depends_on, exits, end, limit, *executor in self._packing.unpacked(item["places"])
         ]
 
     def of_event(self, event: Event) -> Item:
@@ -262,9 +270,24 @@ def _planned_task(
     limit: int | None = None,
     code: str = "",
     arguments: str = "",
+    executor: str = Executor.LAMBDA,
 ) -> TaskRun:
     """Runs of an older Dagy have shorter rows."""
-    return TaskRun(run_id, id_, name, Status.PENDING, position, tuple(depends_on), limit, code, arguments)
+    parents = tuple(depends_on)
+    return TaskRun(
+        run_id, id_, name, Status.PENDING, position, parents, limit, code, arguments, executor=Executor(executor)
+    )
+
+
+def _exit(
+    id_: str, position: int, member: int, members: int, others: Sequence[str], executor: str = Executor.LAMBDA
+) -> Exit:
+    return Exit(id_, position, member, members, tuple(others), Executor(executor))
+
+
+def _named(executor: Executor) -> list[Executor]:
+    """At the end of a row, and only where it is not what nearly all have."""
+    return [] if executor is Executor.LAMBDA else [executor]
 
 
 def _package(data: Item) -> PackageRef:

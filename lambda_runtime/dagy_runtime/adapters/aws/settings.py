@@ -47,6 +47,7 @@ class Settings(Struct, frozen=True):
     bucket: str
     functions: Functions
     timer_state_machine: str  # empty where nothing is ever sent
+    task_state_machine: str  # empty where no task is released
     scheduler: SchedulerSettings | None  # only functions that change schedules have it
 
 
@@ -56,7 +57,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     needed = ["DAGY_TABLE", "DAGY_BUCKET"]
     if environ.get("DAGY_SENDS") != NOTHING:
         needed += ["DAGY_TIMER_STATE_MACHINE"]
-        needed += ["AWS_LAMBDA_FUNCTION_NAME"] if is_runtime else ["DAGY_RUNTIMES", "DAGY_CONTROL_FUNCTION"]
+        needed += (
+            ["AWS_LAMBDA_FUNCTION_NAME", "DAGY_TASK_STATE_MACHINE"]
+            if is_runtime
+            else ["DAGY_RUNTIMES", "DAGY_CONTROL_FUNCTION"]
+        )
     scheduling = ["DAGY_SCHEDULE_GROUP", "DAGY_SCHEDULE_ROLE", "DAGY_CONTROL_FUNCTION_ARN"]
     has_scheduler = not is_runtime and bool(environ.get("DAGY_SCHEDULE_GROUP") or environ.get("DAGY_SCHEDULE_ROLE"))
     missing = [name for name in needed + (scheduling if has_scheduler else []) if not environ.get(name)]
@@ -69,6 +74,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         bucket=environ["DAGY_BUCKET"],
         functions=Functions(_runtimes(environ), _control(environ)),
         timer_state_machine=environ.get("DAGY_TIMER_STATE_MACHINE", ""),
+        task_state_machine=environ.get("DAGY_TASK_STATE_MACHINE", ""),
         scheduler=SchedulerSettings(*(environ[name] for name in scheduling)) if has_scheduler else None,
     )
 

@@ -10,6 +10,7 @@ from dagy_runtime.adapters.memory.answers import MemoryAnswers
 from dagy_runtime.adapters.memory.blobs import MemoryBlobs
 from dagy_runtime.adapters.memory.delivery import Delivery, MemoryDispatcher, MemoryTimers
 from dagy_runtime.adapters.memory.drafts import MemoryDrafts
+from dagy_runtime.adapters.memory.executions import MemoryExecutions
 from dagy_runtime.adapters.memory.keys import MemoryKeys
 from dagy_runtime.adapters.memory.packages import MemoryPackages
 from dagy_runtime.adapters.memory.people import (
@@ -36,6 +37,7 @@ __all__ = [
     "MemoryDispatcher",
     "MemoryDrafts",
     "MemoryExchange",
+    "MemoryExecutions",
     "MemoryKeys",
     "MemoryPublicKeys",
     "MemoryPackages",
@@ -63,6 +65,7 @@ def world(**overrides: Any) -> Ports:
         "packages": MemoryPackages(),
         "blobs": MemoryBlobs(),
         "dispatcher": MemoryDispatcher(),
+        "executions": MemoryExecutions(clock),
         "timers": MemoryTimers(clock),
         "schedules": MemorySchedules(),
         "clock": clock,

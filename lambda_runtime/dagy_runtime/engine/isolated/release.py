@@ -7,10 +7,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from dagy.core.sizes import Executor
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
+from dagy_runtime.engine.isolated.executors import start_task
 from dagy_runtime.engine.isolated.seating import leave_seat
-from dagy_runtime.messages import AdvanceRun, Message, ReleaseTasks, RunTask
+from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask
 from dagy_runtime.plan import Exit, Place, Placed, Plan, Stop
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Event, Run, TaskRun
@@ -87,26 +89,35 @@ def release_tasks(ports: Ports, message: ReleaseTasks) -> Released:
     run = ports.runs.get_run(message.run_id)
     if run is None or run.status.is_final:
         return Released(0)
-    _send_all(ports, run, message.tasks)
+    _send_all(ports, run, message.tasks, message.executor)
     return Released(len(message.tasks))
 
 
 def send(ports: Ports, run: Run, tasks: Iterable[Placed]) -> None:
-    """Tell runtime functions that these tasks are ready."""
-    _send_all(ports, run, [(task.id, task.position) for task in tasks])
+    """Tell those who carry them out that these tasks are ready."""
+    by_executor: dict[Executor, list[tuple[str, int]]] = {}
+    for task in tasks:
+        by_executor.setdefault(task.executor, []).append((task.id, task.position))
+    for executor, some in by_executor.items():
+        _send_all(ports, run, some, executor)
 
 
-def _send_all(ports: Ports, run: Run, tasks: Sequence[tuple[str, int]]) -> None:
-    for message in messages_for(run.id, tasks):
-        ports.dispatcher.to_runtime(run.size, message)
+def _send_all(ports: Ports, run: Run, tasks: Sequence[tuple[str, int]], executor: Executor) -> None:
+    for message in messages_for(run.id, tasks, executor):
+        if isinstance(message, RunTask):
+            start_task(ports, run, message, executor)
+        else:
+            ports.dispatcher.to_runtime(run.size, message)
 
 
-def messages_for(run_id: str, tasks: Sequence[tuple[str, int]]) -> list[Message]:
+def messages_for(
+    run_id: str, tasks: Sequence[tuple[str, int]], executor: Executor = Executor.LAMBDA
+) -> list[RunTask | ReleaseTasks]:
     """At most 50, whatever the number of tasks: above it each message is for a part of them, to be sent on again."""
     if len(tasks) <= AT_ONCE:
         return [RunTask(run_id, id, position) for id, position in tasks]
     part = max(AT_ONCE, -(-len(tasks) // AT_ONCE))
-    return [ReleaseTasks(run_id, tuple(tasks[start : start + part])) for start in range(0, len(tasks), part)]
+    return [ReleaseTasks(run_id, tuple(tasks[start : start + part]), executor) for start in range(0, len(tasks), part)]
 
 
 def _ready(ports: Ports, run: Run, place: Place) -> list[Exit]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from dagy_runtime.engine.isolated.executors import start_task
 from dagy_runtime.messages import RunTask
 from dagy_runtime.ports import Ports
 from dagy_runtime.seats import hall_of_tasks
@@ -41,7 +42,7 @@ def leave_seat(ports: Ports, run: Run, task: TaskRun) -> None:
     free = task.concurrency_limit - ports.runs.leave_seat(hall, task.id)
     for entry in ports.runs.queue(hall, limit=free) if free > 0 else ():
         position, _, id = entry.partition("#")
-        ports.dispatcher.to_runtime(run.size, RunTask(run.id, id, int(position)))
+        start_task(ports, run, RunTask(run.id, id, int(position)), task.executor)  # of the same name, so alike
         ports.runs.leave_queue(hall, entry)
 
 

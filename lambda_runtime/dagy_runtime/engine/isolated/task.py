@@ -22,6 +22,7 @@ from dagy_runtime.engine.artifacts import Unusable
 from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.exchange import Exchange
 from dagy_runtime.engine.isolated.deciding import Busy, Early, Over, Start, next_step
+from dagy_runtime.engine.isolated.executors import wake_later
 from dagy_runtime.engine.isolated.release import follow_up
 from dagy_runtime.engine.isolated.seating import has_seat, leave_seat
 from dagy_runtime.engine.isolated.task_journal import TaskJournal
@@ -42,9 +43,12 @@ _SHORT_WAIT_S: Final = 2.0
 
 
 class Ran(Struct, frozen=True):
-    """This invocation made an attempt, and its outcome is the task's."""
+    """This invocation made an attempt, and its outcome is the task's. `again_at`: when the execution that invoked us is
+    to do so again, seconds since the epoch; None without one.
+    """
 
     status: Status
+    again_at: float | None = None
 
 
 class Repeated(Struct, frozen=True):
@@ -53,10 +57,11 @@ class Repeated(Struct, frozen=True):
 
 class Passed(Struct, frozen=True):
     """Nothing was to be done here. `reason`: `task_unknown`, `task_taken`, `task_waits`, `task_queued` (for its limit)
-    or `run_final`.
+    or `run_final`. `again_at` is as that of `Ran`.
     """
 
     reason: str
+    again_at: float | None = None
 
 
 class Dropped(Struct, frozen=True):
@@ -91,8 +96,7 @@ def run_task(
     if isinstance(step, Early):
         wait_s = step.not_before - ports.clock.now()
         if wait_s > _SHORT_WAIT_S:
-            wake_later(ports, task)
-            return _passed(message, "task_waits")
+            return _passed(message, "task_waits", again_at=wake_later(ports, task))
         sleep(max(0.0, wait_s))
         step = next_step(task, now=step.not_before, pacing=pacing)
     if isinstance(step, Over):
@@ -104,16 +108,6 @@ def run_task(
     return _Attempt(ports, place, task, step, request_id, pacing, console, monotonic, workshop).carry_out(time_left)
 
 
-def wake_later(ports: Ports, task: TaskRun) -> None:
-    """Have a message come when the task may start. A repeat sets the same timer."""
-    run = ports.runs.get_run(task.run_id)
-    if run is not None and task.not_before is not None:
-        name = f"task-{task.run_id}-{task.id}-{task.flow_attempt}-{task.attempt}"
-        ports.timers.to_runtime_at(
-            run.size, RunTask(task.run_id, task.id, task.position), at=task.not_before, name=name
-        )
-
-
 def _again(ports: Ports, place: Place, task: TaskRun) -> Repeated | Passed:
     run = ports.runs.get_run(task.run_id)
     if run is None or run.status.is_final:
@@ -122,9 +116,9 @@ def _again(ports: Ports, place: Place, task: TaskRun) -> Repeated | Passed:
     return Repeated()
 
 
-def _passed(message: RunTask, reason: str) -> Passed:
+def _passed(message: RunTask, reason: str, *, again_at: float | None = None) -> Passed:
     _LOG.info("message_passed run_id=%s task_run_id=%s reason=%s", message.run_id, message.task_run_id, reason)
-    return Passed(reason)
+    return Passed(reason, again_at)
 
 
 class _Attempt(Struct, frozen=True):
@@ -192,8 +186,8 @@ class _Attempt(Struct, frozen=True):
                 events.flush()
         if ended.status is Status.PENDING:
             leave_seat(self.ports, run, self.place.task)
-            wake_later(self.ports, ended)
-        elif not leads_on:  # who sees the run final finds its log whole
+            return Ran(ended.status, wake_later(self.ports, ended))
+        if not leads_on:  # who sees the run final finds its log whole
             follow_up(self.ports, run, self.place, ended)
         return Ran(ended.status)
 
