@@ -27,7 +27,8 @@ def rearm_reconciler(place: Place) -> None:
     way too. Started again, it finds nothing a minute later, or them.
     """
     control = next(r for r in _resources(place, _FUNCTION) if r["LogicalResourceId"].startswith("ControlFunction"))
-    timer = next(iter(_resources(place, "AWS::StepFunctions::StateMachine")))
+    machines = _resources(place, "AWS::StepFunctions::StateMachine")
+    timer = next(r for r in machines if r["LogicalResourceId"].startswith("TimerMachine"))
     what = {
         "until": to_iso(time.time() + PERIOD_S),
         "function": control["PhysicalResourceId"],

@@ -14,7 +14,12 @@ from dagy_runtime.adapters.aws.schedules import EventBridgeSchedules, NoSchedule
 from dagy_runtime.adapters.aws.settings import read_settings
 
 COMMON = {"DAGY_STAGE": "dev", "DAGY_TABLE": "t", "DAGY_BUCKET": "b", "DAGY_TIMER_STATE_MACHINE": "arn:timer"}
-RUNTIME = {**COMMON, "DAGY_SIZE": "small", "AWS_LAMBDA_FUNCTION_NAME": "dagy-small"}
+RUNTIME = {
+    **COMMON,
+    "DAGY_SIZE": "small",
+    "AWS_LAMBDA_FUNCTION_NAME": "dagy-small",
+    "DAGY_TASK_STATE_MACHINE": "arn:tasks",
+}
 API = {
     **COMMON,
     "DAGY_RUNTIMES": '{"nano": "dagy-nano", "small": "dagy-small"}',

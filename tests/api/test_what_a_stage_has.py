@@ -36,7 +36,7 @@ def test_a_stage_says_what_it_has(small_stage: Any) -> None:
         "version": "9.9.9",
         "sizes": ["nano", "small"],
         "isolations": ["in-process", "task-isolated"],
-        "executors": ["lambda"],
+        "executors": ["lambda", "step-functions"],
         "has_packages": True,
         "max_artifact_bytes": 250 * 2**20,
         "has_run_limits": True,

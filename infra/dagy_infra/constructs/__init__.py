@@ -19,6 +19,7 @@ from dagy_infra.constructs.run_table import RunTable, RunTableProps
 from dagy_infra.constructs.runtimes import Runtimes, RuntimesProps
 from dagy_infra.constructs.scheduling import Scheduling, SchedulingProps
 from dagy_infra.constructs.sign_in import SignIn, SignInProps
+from dagy_infra.constructs.task_machine import TaskMachine
 from dagy_infra.constructs.timer import Timer
 from dagy_infra.constructs.user_pool import UserPool, UserPoolProps
 
@@ -37,6 +38,7 @@ __all__ = [
     "Scheduling", "SchedulingProps",
     "StageMetrics",
     "SignIn", "SignInProps",
+    "TaskMachine",
     "Timer",
     "UserPool", "UserPoolProps",
 ]  # fmt: skip

@@ -14,7 +14,6 @@ from dagy_infra.constructs.accepted import accept
 from dagy_infra.constructs.artifact_store import STATE_OF_DEAD_LETTERS, STATE_OF_RUNS, ArtifactStore
 from dagy_infra.constructs.function import FunctionSettings, StageFunction
 from dagy_infra.constructs.run_table import RunTable
-from dagy_infra.constructs.runtimes import Runtimes
 from dagy_runtime.adapters.aws.settings import NOTHING
 
 _MEMORY_MIB: Final = 256
@@ -27,7 +26,6 @@ class FailuresProps:
     asset: Asset
     store: ArtifactStore
     table: RunTable
-    runtimes: Runtimes
     requires_tls: bool = True
 
 
@@ -71,6 +69,5 @@ class Failures(Construct):
             props.store.reading_state(),
             props.store.writing(STATE_OF_DEAD_LETTERS, STATE_OF_RUNS),
         )
-        props.runtimes.send_failures_to(self.function)
         self.function.send_failures_to(self.dead_letters)
         Tags.of(self).add("dagy:component", "failures")

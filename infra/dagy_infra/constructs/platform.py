@@ -66,17 +66,26 @@ class DagyPlatform(Construct):
         self.table: Final = props.table or run_table(self, stage, props.key)
         self.users: Final = props.users or user_pool(self, stage)
         timer, timer_of_runtimes = Timer(self, "Timer"), Timer(self, "RuntimeTimer")
-        self.runtimes: Final = Runtimes(
-            self,
-            "Runtimes",
-            RuntimesProps(settings, runtime, self.store, self.table, timer_of_runtimes, stage.sizes, props.network),
-        )
-        """Flows have the rights of these functions' roles: give them what your flows need."""
         self.failures: Final = Failures(
             self,
             "Failures",
-            FailuresProps(settings, runtime, self.store, self.table, self.runtimes, requires_tls=not is_emulated),
+            FailuresProps(settings, runtime, self.store, self.table, requires_tls=not is_emulated),
         )
+        self.runtimes: Final = Runtimes(
+            self,
+            "Runtimes",
+            RuntimesProps(
+                settings,
+                runtime,
+                self.store,
+                self.table,
+                timer_of_runtimes,
+                self.failures,
+                stage.sizes,
+                props.network,
+            ),
+        )
+        """Flows have the rights of these functions' roles: give them what your flows need."""
         self.control: Final = Control(
             self,
             "Control",

@@ -13,9 +13,11 @@ from constructs import Construct
 from dagy.core.sizes import SHAPES, Size
 from dagy_infra.assets import Asset
 from dagy_infra.constructs.artifact_store import RUNS_PREFIX, STATE_OF_RUNS, ArtifactStore
+from dagy_infra.constructs.failures import Failures
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
 from dagy_infra.constructs.network import Network
 from dagy_infra.constructs.run_table import RunTable
+from dagy_infra.constructs.task_machine import TaskMachine
 from dagy_infra.constructs.timer import Timer
 
 STORAGE_MIB: Final = 2048
@@ -33,6 +35,7 @@ class RuntimesProps:
     table: RunTable
     timer: Timer
     """One that can start nothing but runtime functions: whoever may set it can have it send any message."""
+    failures: Failures
     sizes: Sequence[Size] = tuple(Size)
     network: Network | None = None
     """A VPC that flows must reach. None: they reach the internet, and nothing reaches them."""
@@ -48,6 +51,7 @@ class Runtimes(Construct):
     def __init__(self, scope: Construct, construct_id: str, props: RuntimesProps) -> None:
         super().__init__(scope, construct_id)
         self._security_groups: Final = props.network.security_groups_in(self) if props.network else ()
+        self.tasks: Final = TaskMachine(self, "Tasks", timeout_s=_TIMEOUT_S, failures=props.failures.function)
         self.functions: Final[Mapping[Size, StageFunction]] = {size: self._runtime(size, props) for size in props.sizes}
         Tags.of(self).add("dagy:component", "runtime")
 
@@ -69,6 +73,7 @@ class Runtimes(Construct):
                 "DAGY_TABLE": props.table.table.table_name,
                 "DAGY_BUCKET": props.store.bucket.bucket_name,
                 "DAGY_TIMER_STATE_MACHINE": props.timer.arn,
+                "DAGY_TASK_STATE_MACHINE": self.tasks.arn,
             },
         )
         runtime.allow(
@@ -76,9 +81,12 @@ class Runtimes(Construct):
             *props.store.reading(),
             props.store.writing(RUNS_PREFIX, STATE_OF_RUNS),
             props.timer.starting(),
+            self.tasks.starting(),
             invoking("ContinueInANewInvocation", runtime),
         )
         props.timer.may_invoke(runtime)
+        self.tasks.may_invoke(runtime)
+        runtime.send_failures_to(props.failures.function)
         Tags.of(runtime).add("dagy:size", size.value)
         return runtime
 
@@ -89,8 +97,3 @@ class Runtimes(Construct):
 
     def invoking(self) -> iam.PolicyStatement:
         return invoking("StartRuns", *self.functions.values())
-
-    def send_failures_to(self, destination: StageFunction) -> None:
-        """Flows can send it what they like: Lambda calls a destination with the function's own rights."""
-        for function in self.functions.values():
-            function.send_failures_to(destination)

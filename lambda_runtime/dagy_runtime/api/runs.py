@@ -78,7 +78,9 @@ def submission(ctx: Context, body: m.RunRequest) -> Submission:
     mode = read_mode(body.execution_mode)
     default = deployment.isolation if deployment else DEFAULT_ISOLATION
     ctx.offer.check_size(mode.size or (deployment.size if deployment else DEFAULT_SIZE))
-    ctx.offer.check_settings(mode.isolation or default, None)
+    isolation = mode.isolation or default
+    ctx.offer.check_settings(isolation, deployment.default_executor if deployment else None)
+    ctx.offer.check_tasks(flow.spec, isolation)
     if not 1 <= body.max_workers <= MAX_WORKERS:
         raise InvalidInput(f"max_workers {body.max_workers} is out of range", f"1–{MAX_WORKERS}.")
     return Submission(flow, deployment, mode)

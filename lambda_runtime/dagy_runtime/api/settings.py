@@ -134,6 +134,7 @@ def decide(
     if current is None or change.mode.size is not None:
         offer.check_size(planned.size)
     offer.check_settings(planned.isolation, planned.default_executor, packages=planned.packages)
+    offer.check_tasks(flow.spec, planned.isolation)
     offer.check_run_limit(planned.max_concurrent_runs)
     _check_parameters(planned, flow)
     return planned

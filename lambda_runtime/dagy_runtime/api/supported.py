@@ -14,7 +14,7 @@ def offer(stage: str, sizes: Sequence[Size], platform: Platform | None = None) -
         stage,
         sizes=tuple(size for size in Size if size in sizes),
         isolations=tuple(Isolation),
-        executors=(Executor.LAMBDA,),
+        executors=(Executor.LAMBDA, Executor.STEP_FUNCTIONS),
         has_packages=True,
         has_run_limits=True,
         platform=platform,

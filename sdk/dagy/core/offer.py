@@ -54,6 +54,7 @@ class Offer:
             raise InvalidInput(f"Isolation '{isolation}' is not available yet", f"Use {_or(self.isolations)}.")
         if executor is not None and executor not in self.executors:
             raise InvalidInput(f"Executor '{executor}' is not available yet", f"Use {_or(self.executors)}.")
+        _check_apart(executor, isolation, "The deployment")
         if packages and not self.has_packages:
             raise InvalidInput(
                 f"Stage '{self.stage}' has no dependency packages: it was provisioned by an older Dagy",
@@ -75,6 +76,11 @@ class Offer:
         for run in spec.task_runs:
             self._check_executor(run.executor, f"Task run '{run.id}'")
 
+    def check_tasks(self, spec: FlowSpec, isolation: Isolation) -> None:
+        """Raises: InvalidInput for a task that names an executor which no run of this isolation can start it with."""
+        for name, task in spec.tasks.items():
+            _check_apart(task.default_executor, isolation, f"Task '{name}'")
+
     def check_artifact(self, size_bytes: int) -> None:
         check_artifact_bytes(size_bytes, self.max_artifact_bytes)
 
@@ -84,6 +90,16 @@ class Offer:
                 f"{who} wants executor '{executor}', which is not available yet",
                 f"Use {_or(self.executors)}, or none.",
             )
+
+
+def _check_apart(executor: str | None, isolation: Isolation, who: str) -> None:
+    if executor not in (None, Executor.LAMBDA) and isolation is not Isolation.TASK_ISOLATED:
+        raise InvalidInput(
+            f"{who} wants executor '{executor}', which starts each task by itself; with isolation '{isolation}' all "
+            "tasks of a run share one process",
+            f"Use isolation '{Isolation.TASK_ISOLATED}' (--execution-mode {Isolation.TASK_ISOLATED}), or executor "
+            f"'{Executor.LAMBDA}'.",
+        )
 
 
 def check_run_limit(max_concurrent_runs: int) -> None:

@@ -52,6 +52,7 @@ def check_offer(offer: Offer, candidate: Candidate, plan: Plan) -> None:
         executor = settings["default_executor"]
         known = Executor(executor) if executor in Executor._value2member_map_ else None
         offer.check_settings(Isolation(isolation), known, packages=settings["packages"])
+        offer.check_tasks(candidate.spec, Isolation(isolation))
     offer.check_run_limit(settings["max_concurrent_runs"])
     offer.check_spec(candidate.spec)
     if any(isinstance(step, Upload) for step in plan.steps):
