@@ -25,6 +25,7 @@ from dagy_runtime.engine.isolated.release import release_tasks
 from dagy_runtime.engine.isolated.task import run_task
 from dagy_runtime.engine.reconcile import reconcile
 from dagy_runtime.engine.submit import fire_schedule
+from dagy_runtime.entrypoints.runtime import again_at
 from dagy_runtime.messages import AdvanceRun, FireSchedule, Message, Reconcile, ReleaseTasks, RunTask, to_json
 from dagy_runtime.ports import Ports
 
@@ -88,7 +89,9 @@ class Kernel:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._main = getcurrent()
-        self.inner = memory.world(clock=self.clock, timers=_Timers(self), dispatcher=_Dispatcher(self))
+        self.inner = memory.world(
+            clock=self.clock, timers=_Timers(self), dispatcher=_Dispatcher(self), executions=_Executions(self)
+        )
         self._store = self.observer = Observer(self, self.inner.runs, self.wrap_store(self.inner.runs))
         self.workshop: Any = None
 
@@ -191,7 +194,7 @@ class Kernel:
         """The world as one invocation has it: with interruptions and faults, and a clock of its own."""
         skew_s = self.chance.uniform(-1, 1) * self.faults.skew_s if self.are_faults_on else 0.0
         given = {f.name: getattr(self.inner, f.name) for f in port_fields(Ports)}
-        for name in ("blobs", "dispatcher", "timers"):
+        for name in ("blobs", "dispatcher", "executions", "timers"):
             given[name] = _Interrupted(self, given[name], request_id)
         store = self.store_of() if self.store_of else self._store
         given["runs"] = _Interrupted(self, store, request_id, is_store=True)
@@ -204,7 +207,17 @@ class Kernel:
         return Ports(**{**given, "runs": self.store_of() if self.store_of else self._store})
 
     def to_runtime(self, message: Message) -> None:
-        self.send(lambda ports, request_id: self._runtime(ports, message, request_id), message)
+        self.send(lambda ports, request_id: void(self._runtime(ports, message, request_id)), message)
+
+    def execute(self, message: RunTask) -> None:
+        """An execution of the task machine. AWS loses none; here they are lost and doubled like any message."""
+
+        def go_on(ports: Ports, request_id: str) -> None:
+            at = again_at(self._runtime(ports, message, request_id))
+            if at is not None:
+                self.at(max(0.0, at - self.clock.now()), lambda: self.execute(message))
+
+        self.send(go_on, message)
 
     def to_control(self, message: Message) -> None:
         if isinstance(message, Reconcile) and self.has_reconciler:
@@ -212,7 +225,7 @@ class Kernel:
         if isinstance(message, FireSchedule):
             self.send(lambda ports, _: void(fire_schedule(ports, message)), message)
 
-    def _runtime(self, ports: Ports, message: Message, request_id: str) -> None:
+    def _runtime(self, ports: Ports, message: Message, request_id: str) -> Any:
         began = self.now
         how: dict[str, Any] = {
             "time_left": lambda: TOTAL_S - (self.now - began),
@@ -230,6 +243,7 @@ class Kernel:
             case ReleaseTasks():
                 answer = release_tasks(ports, message)
         self.answers[" ".join([type(answer).__name__, getattr(answer, "reason", "")]).strip()] += 1
+        return answer
 
 
 def void(_: object) -> None:
@@ -271,6 +285,14 @@ class _Dispatcher:
 
     def to_control(self, message: Message) -> None:
         self._kernel.to_control(message)
+
+
+class _Executions:
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def start(self, size: object, message: RunTask, *, name: str) -> None:
+        self._kernel.execute(message)
 
 
 class _Timers:

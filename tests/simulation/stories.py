@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dagy.core.sizes import Isolation, Size
+from dagy.core.sizes import Executor, Isolation, Size
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.cancel import cancel_run
@@ -36,6 +36,7 @@ class Story:
     faults: Faults
     fail_fast: bool = True
     cancel_at_s: float | None = None
+    executor: Executor = Executor.LAMBDA
 
 
 def story_of(seed: int) -> Story:
@@ -60,7 +61,8 @@ def story_of(seed: int) -> Story:
         faults = replace(faults, outages=((away_at, away_at + chance.choice([5.0, 45.0, 180.0])),))
     limit = random.Random(-seed - 1).choice([None, None, 1, 2, 3])
     shape = Shape(parents, seconds, failures, retry_delay_s=delay_s, large=large, limit=limit)
-    return Story(shape, faults, fail_fast, cancel_at_s)
+    executor = random.Random(-seed - 2).choice([Executor.LAMBDA, Executor.LAMBDA, Executor.STEP_FUNCTIONS])
+    return Story(shape, faults, fail_fast, cancel_at_s, executor)
 
 
 def violations(seed: int, *, story: Story | None = None, **planted: Any) -> list[str]:
@@ -79,6 +81,7 @@ class Telling:
             id="run-1", flow_name="f", flow_version="1", artifact=ArtifactRef("b", "k", "0" * 64), size=Size.NANO,
             isolation=Isolation.TASK_ISOLATED, parameters={}, trigger=Trigger.MANUAL,
             created_at=to_iso(kernel.clock.now()), status=Status.PENDING, fail_fast=story.fail_fast,
+            default_executor=story.executor,
         )  # fmt: skip
         ports = kernel.inner_ports()
         ports.runs.create_run(run)
