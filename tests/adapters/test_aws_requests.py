@@ -10,11 +10,16 @@ import pytest
 
 from dagy.core.errors import InvalidSchedule, NotFound, Unavailable
 from dagy.core.sizes import Size
-from dagy_runtime.adapters.aws.delivery import LambdaDispatcher, StepFunctionsTimers, execution_name
+from dagy_runtime.adapters.aws.delivery import (
+    LambdaDispatcher,
+    StepFunctionsExecutions,
+    StepFunctionsTimers,
+    execution_name,
+)
 from dagy_runtime.adapters.aws.schedules import EventBridgeSchedules, NoSchedules, schedule_name
 from dagy_runtime.adapters.aws.settings import Functions, SchedulerSettings
 from dagy_runtime.adapters.memory import FakeClock
-from dagy_runtime.messages import AdvanceRun, FireSchedule, Reconcile, from_json, to_json
+from dagy_runtime.messages import AdvanceRun, FireSchedule, Reconcile, RunTask, from_json, to_json
 from dagy_runtime.values import ScheduleSpec
 
 FUNCTIONS = Functions({Size.NANO: "dagy-nano"}, "dagy-control")
@@ -73,6 +78,31 @@ class TestTimers:
         made = [execution_name(name) for name in odd]
         assert len(set(made)) == len(odd)
         assert all(re.fullmatch("[A-Za-z0-9_-]{1,80}", name) for name in made)
+
+
+class TestExecutions:
+    def test_a_task_is_an_execution_that_is_told_the_function_and_the_message(self, clients, stub):
+        message = RunTask("one", "load-1", 0)
+        given = {"function": "dagy-nano", "message": to_json(message)}
+        request = {"stateMachineArn": MACHINE, "name": "one-load-1-x", "input": json.dumps(given)}
+        answer = {"executionArn": "arn:aws:states:e", "startDate": 0}
+        stub("stepfunctions").add_response("start_execution", answer, request)
+        StepFunctionsExecutions(clients, FUNCTIONS, state_machine=MACHINE).start(
+            Size.NANO, message, name="one-load-1-x"
+        )
+
+    def test_too_many_at_once_is_unavailable(self, clients, stub):
+        stub("stepfunctions").add_client_error("start_execution", "ThrottlingException", http_status_code=400)
+        with pytest.raises(Unavailable, match="ThrottlingException"):
+            StepFunctionsExecutions(clients, FUNCTIONS, state_machine=MACHINE).start(
+                Size.NANO, RunTask("one", "load-1", 0), name="n"
+            )
+
+    def test_a_function_that_releases_no_tasks_knows_no_machine(self, clients):
+        with pytest.raises(NotFound, match="state machine"):
+            StepFunctionsExecutions(clients, FUNCTIONS, state_machine="").start(
+                Size.NANO, RunTask("one", "load-1", 0), name="n"
+            )
 
 
 class TestSchedules:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from dagy.core.errors import NotFound
+from dagy.core.sizes import Executor
 from dagy.core.states import Status
 from dagy_runtime.plan import Exit, Place
 from dagy_runtime.ports import TaskOutcome
@@ -112,6 +113,20 @@ class TestPlaces:
     def test_a_place_says_where_its_task_leads(self, world: Any, tasks: Any) -> None:
         assert world.runs.place("one", TWO, position=1) == Place(tasks[1], (Exit(SUM, 2, 1, 2, (ONE,)),))
         assert world.runs.place("one", SUM, position=2) == Place(tasks[2], (), end=(0, 1))
+
+    def test_places_and_ways_tell_what_carries_their_tasks_out(self, world: Any, make: Any) -> None:
+        apart = Executor.STEP_FUNCTIONS
+        world.runs.create_run(make.run("one"))
+        first = make.task("one", 0, executor=apart)
+        second, third = make.task("one", 1, depends_on=(ONE,)), make.task("one", 2, depends_on=(ONE,), executor=apart)
+        world.runs.put_tasks("one", [first, second, third])
+        world.runs.set_planned("one")
+
+        place = world.runs.place("one", ONE, position=0)
+
+        assert place == Place(first, (Exit(second.id, 1, 0, 1), Exit(third.id, 2, 0, 1, (), apart)))
+        assert world.runs.list_tasks("one", limit=10).items == [first, second, third]
+        assert claim(world, "a").executor is apart
 
     def test_a_planned_run_knows_how_many_tasks_it_has(self, world: Any, tasks: Any) -> None:
         run = world.runs.get_run("one")

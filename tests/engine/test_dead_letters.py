@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from dagy.core.errors import InvalidInput, Unavailable
+from dagy.core.sizes import Executor, Isolation
 from dagy.core.states import Status
 from dagy_runtime.engine.cancel import cancel_run
 from dagy_runtime.engine.dead_letters import bury, parse_failure_event
@@ -220,3 +221,27 @@ def test_a_message_that_was_to_start_a_run_is_kept_as_what_it_was_with_the_id_of
     (letter,) = stage.ports.runs.list_dead_letters(limit=10).items
     assert (letter.message, letter.run_id, letter.delivery_id) == (message, None, "request-9")
     assert letter.reason.startswith("AWS Lambda gave up on this message after 3 tries (RetriesExhausted): Runtime")
+
+
+def test_a_task_whose_execution_gave_up_fails_with_the_reason(stage):
+    """Whoever tells, Lambda or the task machine, which knows of no request and no number of tries."""
+    flow = stage.deploy(FLOW)
+    deployment = stage.deployment(flow, default_executor=Executor.STEP_FUNCTIONS, isolation=Isolation.TASK_ISOLATED)
+    run_id = stage.submit(flow, {"a": 1, "b": 2}, isolation=Isolation.TASK_ISOLATED, deployment=deployment)
+    stage.ports.dispatcher.deliver_all(lambda delivery: stage.handle(delivery.message))
+    [execution] = stage.ports.executions.waiting
+    stage.ports.executions.waiting.clear()
+
+    failures.handle(
+        stage.ports,
+        {
+            "requestContext": {"condition": "RetriesExhausted"},
+            "requestPayload": to_json(execution.message),
+            "responsePayload": {"errorType": "Lambda.Unknown", "errorMessage": "signal: killed"},
+        },
+    )
+    stage.until_quiet()
+
+    task = stage.tasks(run_id)["add-1"]
+    assert (stage.run(run_id).status, task.status) == (Status.FAILED, Status.FAILED)
+    assert "(RetriesExhausted): Lambda.Unknown: signal: killed" in task.problem.message
