@@ -125,7 +125,7 @@ class TestPlaces:
         place = world.runs.place("one", ONE, position=0)
 
         assert place == Place(first, (Exit(second.id, 1, 0, 1), Exit(third.id, 2, 0, 1, (), apart)))
-        assert world.runs.list_tasks("one", limit=10).items == [first, second, third]
+        assert world.runs.list_tasks("one", limit=10).items == (first, second, third)
         assert claim(world, "a").executor is apart
 
     def test_a_planned_run_knows_how_many_tasks_it_has(self, world: Any, tasks: Any) -> None:

@@ -79,7 +79,7 @@ class StepFunctionsExecutions:
     def start(self, size: Size, message: RunTask, *, name: str) -> None:
         """Raises: NotFound in a function that releases no tasks."""
         if not self._state_machine:
-            raise NotFound("state machine", "of tasks", "Only runtime functions know it.")
+            raise NotFound("task state machine", "this function was told of none", "Only runtime functions know it.")
         request = {"function": self._functions.runtime(size), "message": to_json(message)}
         with translated("states:StartExecution", self._state_machine):
             self._clients.get("stepfunctions").start_execution(
