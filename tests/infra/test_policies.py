@@ -66,7 +66,7 @@ def test_no_resource_is_a_wildcard_without_a_reason(synthesised) -> None:
 
 def test_no_policy_of_aws_is_attached(synthesised) -> None:
     roles = list(synthesised.resources("AWS::IAM::Role"))
-    assert len(roles) == 12  # six runtimes, control, failures, API, two timers, schedules
+    assert len(roles) == 13  # six runtimes, control, failures, API, two timers, tasks, schedules
     for _, role in roles:
         assert "ManagedPolicyArns" not in role["Properties"]
 
@@ -149,12 +149,16 @@ def test_a_flow_overwrites_data_of_runs_at_most(synthesised) -> None:
 
 
 def test_whatever_a_flow_can_start_is_a_runtime_or_buries_runs(synthesised) -> None:
-    """The timer that it may set invokes runtimes only, and none of these functions can start the control function."""
+    """The state machines that it may start invoke just what it may itself, and none of these functions can start the
+    control function.
+    """
     functions = _targets(_rights(synthesised, "Runtimes"), "lambda:InvokeFunction")
     assert {name for name in functions if not name.startswith("Runtimes")} == {"FailuresFunction"}
-    assert _targets(_rights(synthesised, "Runtimes"), "states:StartExecution") == {"RuntimeTimerMachine"}
-    started = _targets(_rights(synthesised, "RuntimeTimer"), "lambda:InvokeFunction")
-    assert started and all(name.startswith("Runtimes") for name in started)
+    machines = _targets(_rights(synthesised, "Runtimes"), "states:StartExecution")
+    assert machines == {"RuntimeTimerMachine", "RuntimesTasksMachine"}
+    for machine in ("RuntimeTimer", "RuntimesTasks"):
+        started = _targets(_rights(synthesised, machine), "lambda:InvokeFunction")
+        assert started and started <= functions
 
 
 def test_what_takes_failures_starts_nothing(synthesised) -> None:

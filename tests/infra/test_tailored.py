@@ -92,7 +92,7 @@ def test_everything_that_costs_something_is_tagged_for_the_bill(tailored, prod) 
             assert tags["dagy:version"] == VERSION
             assert (tags["team"], tags["cost-centre"]) == ("data", "42")
             components.add(tags["dagy:component"])
-    assert components == {"api", "control", "failures", "runtime", "store", "table", "timer"}
+    assert components == {"api", "control", "failures", "runtime", "store", "table", "task-machine", "timer"}
     sizes = {_tags(f["Properties"]).get("dagy:size") for _, f in prod.resources("AWS::Lambda::Function")}
     assert sizes == {"nano", "micro", "small", "medium", "large", "xlarge", None}
 
