@@ -19,7 +19,7 @@ from dagy.core.states import Status
 from dagy_runtime.messages import Message, RunTask
 from dagy_runtime.people import AuditLog, CodeExchange, Directory, PublicKeys, Sessions
 from dagy_runtime.plan import Place, Plan
-from dagy_runtime.seats import Seats
+from dagy_runtime.semaphores import Semaphores
 from dagy_runtime.values import (
     ApiKey,
     ArtifactRef,
@@ -160,7 +160,7 @@ class TaskOutcome(Struct, frozen=True):
     flow_attempt: int = 1
 
 
-class RunStore(Seats, Protocol):
+class RunStore(Semaphores, Protocol):
     """Runs, their tasks, leases and events. Legal status changes are those of `dagy.core.states`, whoever asks."""
 
     def create_run(self, run: Run, *, idempotency_key: str | None = None) -> Created | Existed:

@@ -17,7 +17,7 @@ from dagy_runtime.engine.cancel import cancel_run
 from dagy_runtime.engine.isolated.task import Passed
 from dagy_runtime.engine.reconcile import reconcile
 from dagy_runtime.messages import AdvanceRun, RunTask
-from dagy_runtime.seats import hall_of_runs, hall_of_tasks
+from dagy_runtime.semaphores import semaphore_of_deployment, semaphore_of_task
 
 FLOW = """
     from dagy import flow, task
@@ -83,13 +83,13 @@ def test_excess_runs_wait_and_start_in_the_order_they_were_asked_for(stage: Any,
 
     assert [stage.run(id).status for id in runs] == [Status.SUCCEEDED] * 5
     assert started(stage) == runs
-    assert stage.ports.runs.seated(hall_of_runs(limited.name)) == frozenset()
+    assert stage.ports.runs.permit_holders(semaphore_of_deployment(limited.name)) == frozenset()
 
 
 def test_a_later_run_does_not_overtake_one_that_waits(stage: Any, limited: Any) -> None:
     first, second, third = submit(stage, limited, 3)
-    hall = hall_of_runs(limited.name)
-    stage.ports.runs.leave_seat(hall, first)  # a seat gets free, and its word is lost
+    semaphore = semaphore_of_deployment(limited.name)
+    stage.ports.runs.release_permit(semaphore, first)  # a permit gets free, and its word is lost
 
     (fourth,) = submit(stage, limited)
 
@@ -132,7 +132,7 @@ def dying(ports: Any, after: int) -> Any:
 
 
 @pytest.mark.parametrize("after", range(12))
-def test_a_crash_at_any_moment_of_a_submission_keeps_no_seat_for_ever(stage: Any, limited: Any, after: int) -> None:
+def test_a_crash_at_any_moment_of_a_submission_keeps_no_permit_for_ever(stage: Any, limited: Any, after: int) -> None:
     (first,) = submit(stage, limited)
     with suppress(Unavailable):
         submit(dataclasses.replace(stage, ports=dying(stage.ports, after)), limited)
@@ -141,7 +141,7 @@ def test_a_crash_at_any_moment_of_a_submission_keeps_no_seat_for_ever(stage: Any
 
     assert [stage.run(id).status for id in (first, *later)] == [Status.SUCCEEDED] * 4
     assert all(run.status.is_final for run in stage.ports.runs.list_runs(limit=10).items)
-    assert stage.ports.runs.seated(hall_of_runs(limited.name)) == frozenset()
+    assert stage.ports.runs.permit_holders(semaphore_of_deployment(limited.name)) == frozenset()
 
 
 @pytest.mark.parametrize("after", range(8))
@@ -184,12 +184,12 @@ def test_a_run_of_another_size_is_let_in_by_the_reconciler(stage: Any, limited: 
 # --- tasks --------------------------------------------------------------------------------------------------
 
 
-def test_a_task_without_a_seat_waits_in_the_queue_and_is_called(stage: Any) -> None:
+def test_a_task_without_a_permit_waits_in_the_queue_and_is_called(stage: Any) -> None:
     run_id = stage.submit(stage.deploy(LIMITED), {"n": 4}, isolation=Isolation.TASK_ISOLATED)
     deliver_next(stage)
-    hall = hall_of_tasks(run_id, "double")
+    semaphore = semaphore_of_task(run_id, "double")
     for busy in ("double-3", "double-4"):
-        assert stage.ports.runs.take_seat(hall, busy, seats=2)
+        assert stage.ports.runs.acquire_permit(semaphore, busy, permits=2)
     deliver_next(stage)
     deliver_next(stage)
     assert stage.ran == [Passed("task_queued")] * 2
@@ -199,15 +199,17 @@ def test_a_task_without_a_seat_waits_in_the_queue_and_is_called(stage: Any) -> N
 
     assert stage.result(run_id) == 12
     assert {task.attempt for task in stage.tasks(run_id).values()} == {1}
-    assert stage.ports.runs.seated(hall) == frozenset()
+    assert stage.ports.runs.permit_holders(semaphore) == frozenset()
 
 
-def test_the_look_at_a_run_sends_no_more_than_there_are_seats(stage: Any) -> None:
+def test_the_look_at_a_run_sends_no_more_than_there_are_permits(stage: Any) -> None:
     run_id = stage.submit(stage.deploy(LIMITED), {"n": 5}, isolation=Isolation.TASK_ISOLATED)
     deliver_next(stage)
     stage.ports.dispatcher.waiting.clear()
-    hall = hall_of_tasks(run_id, "double")
-    stage.ports.runs.take_seat(hall, "double-5", seats=2)  # by a function that died before it claimed the task
+    semaphore = semaphore_of_task(run_id, "double")
+    stage.ports.runs.acquire_permit(
+        semaphore, "double-5", permits=2
+    )  # by a function that died before it claimed the task
     stage.clock.advance(120)
 
     stage.advance(AdvanceRun(run_id))

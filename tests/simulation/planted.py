@@ -103,18 +103,18 @@ class MixesResults(Store):
         return self._inner.finish_task(run_id, task_run_id, attempt_id=attempt_id, outcome=outcome)
 
 
-class SeatsEverybody(Store):
+class AcquiresAlways(Store):
     """Limits are not minded."""
 
-    def take_seat(self, hall: str, who: str, *, seats: int) -> bool:
-        return bool(self._inner.take_seat(hall, who, seats=1000))
+    def acquire_permit(self, semaphore: str, holder: str, *, permits: int) -> bool:
+        return bool(self._inner.acquire_permit(semaphore, holder, permits=1000))
 
 
-class KeepsSeats(Store):
-    """Who has ended keeps the seat."""
+class NeverReleases(Store):
+    """Who has ended keeps the permit."""
 
-    def leave_seat(self, hall: str, who: str) -> int:
-        return len(self._inner.seated(hall))
+    def release_permit(self, semaphore: str, holder: str) -> int:
+        return len(self._inner.permit_holders(semaphore))
 
 
 class ComparesNoTokens(Store):
@@ -241,8 +241,8 @@ PLANTED: dict[str, dict[str, Any]] = {
     "leases are not renewed": {"wrap_store": NeverRenews},
     "results are written later": {"wrap_store": WritesLater},
     "results are mixed up": {"wrap_store": MixesResults},
-    "limits are not minded": {"wrap_store": SeatsEverybody},
-    "seats are kept": {"wrap_store": KeepsSeats},
+    "limits are not minded": {"wrap_store": AcquiresAlways},
+    "permits are kept": {"wrap_store": NeverReleases},
     "ends are not final": {"wrap_store": EndsAgain},
     "an end leaves tasks open": {"wrap_store": LeavesTasksOpen},
     "what is done is settled again": {"wrap_store": SettlesWhatIsDone},

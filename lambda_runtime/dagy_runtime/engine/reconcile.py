@@ -19,7 +19,7 @@ from dagy.core.errors import NotFound
 from dagy.core.states import Status
 from dagy.core.timestamps import to_epoch, to_iso
 from dagy_runtime.engine.rescue_timer import PERIOD_S, arm_reconciler
-from dagy_runtime.engine.run_limits import leave, tended
+from dagy_runtime.engine.run_limits import leave, tend
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.ports import Ports, RunFilter
 from dagy_runtime.values import Event, Lease, Problem, Run
@@ -70,7 +70,7 @@ def _look(ports: Ports, *, cap: int) -> Reconciled:
             is_limited = run.status is Status.PENDING and run.max_concurrent_runs is not None
             (waiting[run.deployment or ""] if is_limited else lost).append(run)
     for deployment, runs in waiting.items():
-        lost += tended(ports, deployment, runs)
+        lost += tend(ports, deployment, runs)
     taken = chosen(lost, cap=cap, period=int(now) // PERIOD_S)
     rescued = tuple(run.id for run in taken if _sent_on(ports, run))
     if lost:

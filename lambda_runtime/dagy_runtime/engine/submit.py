@@ -22,7 +22,7 @@ from dagy.parameters import check_values
 from dagy.schedules import parse_schedule
 from dagy_runtime.engine.packages import pinned
 from dagy_runtime.engine.rescue_timer import arm_reconciler
-from dagy_runtime.engine.run_limits import leave, let_in
+from dagy_runtime.engine.run_limits import admit, leave
 from dagy_runtime.messages import FireSchedule, StartRun
 from dagy_runtime.ports import Created, Creation, Existed, Ports
 from dagy_runtime.values import Deployment, DeploymentStatus, FlowVersion, PackageRef, Problem, Run, Trigger
@@ -236,7 +236,7 @@ def _new_run(
 def _start(ports: Ports, run: Run) -> None:
     if run.status is Status.PENDING:
         arm_reconciler(ports)
-        let_in(ports, run)
+        admit(ports, run)
 
 
 def _reason_not_to_fire(deployment: Deployment | None) -> str | None:

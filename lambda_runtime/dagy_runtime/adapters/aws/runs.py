@@ -27,7 +27,7 @@ from dagy_runtime.adapters.aws.journal import DynamoJournal
 from dagy_runtime.adapters.aws.lists import FILTERED_PAGE_SIZE, page
 from dagy_runtime.adapters.aws.packing import Packing
 from dagy_runtime.adapters.aws.run_items import RunItems, of_result, read_lease
-from dagy_runtime.adapters.aws.seats import DynamoSeats
+from dagy_runtime.adapters.aws.semaphores import DynamoSemaphores
 from dagy_runtime.adapters.aws.table import Put, Refused, Table, Update, setting
 from dagy_runtime.adapters.aws.tasks import DynamoTasks
 from dagy_runtime.adapters.cursors import decode_cursor
@@ -39,12 +39,12 @@ _CREATE_TRIES: Final = 8
 _ABSENT: Final = "attribute_not_exists(#pk)"
 
 
-class DynamoRunStore(DynamoTasks, DynamoJournal, DynamoSeats):
+class DynamoRunStore(DynamoTasks, DynamoJournal, DynamoSemaphores):
     def __init__(self, table: Table, packing: Packing) -> None:
         self._run_items = RunItems(packing)
         DynamoTasks.__init__(self, table, self._run_items)
         DynamoJournal.__init__(self, table, self._run_items)
-        DynamoSeats.__init__(self, table)
+        DynamoSemaphores.__init__(self, table)
 
     def create_run(self, run: Run, *, idempotency_key: str | None = None) -> Created | Existed:
         token = uuid.uuid4().hex

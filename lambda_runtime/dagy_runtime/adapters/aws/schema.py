@@ -16,8 +16,8 @@ that the stacks can read it.
 | places of tasks   | `RUN#<id>#<shard>`  | `PLACES#<n>`   |                                                   |
 | task run          | `RUN#<id>#<shard>`  | `TASK#<id>`    |                                                   |
 | node of a join    | `RUN#<id>#<shard>`  | `JOIN#<node>`  |                                                   |
-| seats taken       | `RUN#<hall>`        | `SEATS`        |                                                   |
-| who waits for one | `RUN#<hall>`        | `WAITS#<entry>`|                                                   |
+| permit holders    | `RUN#<semaphore>`   | `HOLDERS`      |                                                   |
+| who waits for one | `RUN#<semaphore>`   | `WAITS#<entry>`|                                                   |
 | idempotency key   | `IDEM#<sha256>`     | `META`         | (goes by TTL)                                     |
 | kept answer       | `IDEM#<sha256>`     | `ANSWER`       | (goes by TTL)                                     |
 | draft             | `DRAFT#<id>`        | `META`         | gsi4 `DRAFTS`: time#id                            |
@@ -135,13 +135,13 @@ def join_key(run_id: str, node: str) -> Key:
     return Key(f"RUN#{run_id}#{zlib.crc32(node.encode()) % TASK_SHARDS:02d}", f"JOIN#{node}")
 
 
-def seats_key(hall: str) -> Key:
+def semaphore_key(semaphore: str) -> Key:
     """Under the prefix of runs, which is what runtime functions may reach."""
-    return Key(f"RUN#{hall}", "SEATS")
+    return Key(f"RUN#{semaphore}", "HOLDERS")
 
 
-def queue_key(hall: str, entry: str) -> Key:
-    return Key(f"RUN#{hall}", f"{_QUEUE_PREFIX}{entry}")
+def queue_key(semaphore: str, entry: str) -> Key:
+    return Key(f"RUN#{semaphore}", f"{_QUEUE_PREFIX}{entry}")
 
 
 def event_key(run_id: str, event_id: str) -> Key:

@@ -15,7 +15,7 @@ from dagy.core.timestamps import to_epoch
 from dagy_runtime.adapters import rules
 from dagy_runtime.adapters.cursors import decode_cursor, list_id
 from dagy_runtime.adapters.memory.pages import Listed, first_page, page_of
-from dagy_runtime.adapters.memory.seats import MemorySeats
+from dagy_runtime.adapters.memory.semaphores import MemorySemaphores
 from dagy_runtime.plan import Place, Plan
 from dagy_runtime.ports import EVERY_RUN, Created, Existed, Lost, RunFilter, TaskOutcome, Won
 from dagy_runtime.values import DeadLetter, Event, Lease, Page, Problem, ResultRef, Run, TaskRun
@@ -70,7 +70,7 @@ class _Record:
             )
 
 
-class MemoryRunStore(MemorySeats):
+class MemoryRunStore(MemorySemaphores):
     """One lock for everything: each method is one atomic step."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from dagy_runtime.engine.isolated.deciding import look_at
 from dagy_runtime.engine.isolated.release import look_again, send, skip
-from dagy_runtime.engine.isolated.seating import within_limits
+from dagy_runtime.engine.isolated.task_limits import within_limits
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Run, TaskRun
 

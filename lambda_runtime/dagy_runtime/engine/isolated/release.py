@@ -11,7 +11,7 @@ from dagy.core.sizes import Executor
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.isolated.executors import start_task
-from dagy_runtime.engine.isolated.seating import leave_seat
+from dagy_runtime.engine.isolated.task_limits import release_permit
 from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask
 from dagy_runtime.plan import Exit, Place, Placed, Plan, Stop
 from dagy_runtime.ports import Ports
@@ -26,7 +26,7 @@ def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> None:
 
     Raises: Unavailable.
     """
-    leave_seat(ports, run, place.task)
+    release_permit(ports, run, place.task)
     if task.status is Status.SUCCEEDED:
         send(ports, run, _ready(ports, run, place))
         arrive_at_end(ports, run, [place])

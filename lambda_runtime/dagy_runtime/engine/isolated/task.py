@@ -24,8 +24,8 @@ from dagy_runtime.engine.exchange import Exchange
 from dagy_runtime.engine.isolated.deciding import Busy, Early, Over, Start, next_step
 from dagy_runtime.engine.isolated.executors import wake_later
 from dagy_runtime.engine.isolated.release import follow_up
-from dagy_runtime.engine.isolated.seating import has_seat, leave_seat
 from dagy_runtime.engine.isolated.task_journal import TaskJournal
+from dagy_runtime.engine.isolated.task_limits import has_permit, release_permit
 from dagy_runtime.engine.logs import LogWriter, to_stdout
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.resume import attempt_id
@@ -103,7 +103,7 @@ def run_task(
         return _again(ports, place, task)
     if isinstance(step, (Busy, Early)):
         return _passed(message, "task_taken")
-    if not has_seat(ports, place.task):
+    if not has_permit(ports, place.task):
         return _passed(message, "task_queued")
     return _Attempt(ports, place, task, step, request_id, pacing, console, monotonic, workshop).carry_out(time_left)
 
@@ -185,7 +185,7 @@ class _Attempt(Struct, frozen=True):
             with suppress(DagyError):
                 events.flush()
         if ended.status is Status.PENDING:
-            leave_seat(self.ports, run, self.place.task)
+            release_permit(self.ports, run, self.place.task)
             return Ran(ended.status, wake_later(self.ports, ended))
         if not leads_on:  # who sees the run final finds its log whole
             follow_up(self.ports, run, self.place, ended)
