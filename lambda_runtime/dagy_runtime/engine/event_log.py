@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from dagy.core.errors import Unavailable
 from dagy.core.timestamps import to_iso
 from dagy_runtime.ports import Ports
@@ -38,6 +40,12 @@ class EventLog:
         self._waiting.append(event)
         if len(self._waiting) % _BATCH == 0:
             self.try_flush()
+
+    def add_to_last(self, data: Mapping[str, Any]) -> None:
+        """Tell more with the event added last, without a write of its own. Nothing, when that is written already."""
+        if self._waiting:
+            last = self._waiting[-1]
+            self._waiting[-1] = replace(last, data={**last.data, **data})
 
     def flush(self) -> None:
         """Make what was added durable. Raises: Unavailable, after several tries; it waits for the next flush then."""

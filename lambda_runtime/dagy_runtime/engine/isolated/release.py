@@ -21,16 +21,18 @@ AT_ONCE: Final = 50
 """What one invocation sends itself. More goes through others: ten thousand tasks are on their way in seconds."""
 
 
-def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> None:
+def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> list[str]:
     """Do what follows from the end of `task`, which is final. Repeat it until it has returned once.
 
-    Raises: Unavailable.
+    Returns the tasks that it has released. Raises: Unavailable.
     """
     release_permit(ports, run, place.task)
     if task.status is Status.SUCCEEDED:
-        send(ports, run, _ready(ports, run, place))
+        ready = _ready(ports, run, place)
+        send(ports, run, ready)
         arrive_at_end(ports, run, [place])
-    elif task.status is Status.FAILED:
+        return [exit.id for exit in ready]
+    if task.status is Status.FAILED:
         if run.fail_fast:
             look_again(ports, run)
         elif place.exits:
@@ -40,6 +42,7 @@ def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> None:
             arrive_at_end(ports, run, [place])
     elif task.status is Status.SKIPPED:
         arrive_at_end(ports, run, [place])
+    return []
 
 
 def begin(ports: Ports, run: Run, tasks: Mapping[str, TaskRun]) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, Union
+from itertools import accumulate
+from typing import Any, Final, Union
 
 from msgspec import Struct
 
@@ -71,6 +72,7 @@ class Dropped(Struct, frozen=True):
 RanTask = Union[Ran, Repeated, Passed, Dropped]
 
 _REAL_PACING: Final = Pacing()
+_TOLD_BYTES: Final = 400
 
 
 def run_task(
@@ -114,6 +116,16 @@ def _again(ports: Ports, place: Place, task: TaskRun) -> Repeated | Passed:
         return Passed("run_final")
     follow_up(ports, run, place, task)
     return Repeated()
+
+
+def _told(released: Sequence[str]) -> dict[str, Any]:
+    """What the event of a task's end says of those it released: names for at most 400 bytes, so that it stays one
+    write unit, and how many more there are.
+    """
+    lengths = accumulate(len(id) + 3 for id in released)
+    named = [id for id, length in zip(released, lengths, strict=True) if length <= _TOLD_BYTES]
+    more = {"released_more": len(released) - len(named)} if len(named) < len(released) else {}
+    return {"released": named, **more} if released else {}
 
 
 def _passed(message: RunTask, reason: str, *, again_at: float | None = None) -> Passed:
@@ -175,7 +187,8 @@ class _Attempt(Struct, frozen=True):
         try:
             ended = self._run(run, claimed, tenure, logs, events, time_left=time_left, total_s=total_s)
             if leads_on := ended.status is Status.SUCCEEDED and bool(self.place.exits):
-                follow_up(self.ports, run, self.place, ended)  # they need not wait for the log
+                released = follow_up(self.ports, run, self.place, ended)  # they need not wait for the log
+                events.add_to_last(_told(released))
         except LeaseLost:
             _LOG.warning("lease_lost run_id=%s task_run_id=%s attempt_id=%s", run.id, self.task.id, own_id)
             return Dropped()
