@@ -7,9 +7,10 @@ from dagy.core.sizes import Isolation
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.parking import is_parked
+from dagy_runtime.engine.run_ends import tell_end
 from dagy_runtime.engine.run_limits import leave
 from dagy_runtime.ports import Ports
-from dagy_runtime.values import Event, Run
+from dagy_runtime.values import Run
 
 
 def cancel_run(ports: Ports, run_id: str) -> Run:
@@ -35,7 +36,7 @@ def cancel_run(ports: Ports, run_id: str) -> Run:
     is_whoevers = run.isolation is Isolation.TASK_ISOLATED
     ended = ports.runs.finish_run(run_id, owner=owner, status=Status.CANCELLED, ended_at=now, is_whoevers=is_whoevers)
     if ended is not None:
-        ports.runs.append_events([Event(run_id, ports.ids.unique(), now, "run_cancelled")])
+        tell_end(ports, ended)
         leave(ports, ended)
         return ended
     return ports.runs.get_run(run_id) or run

@@ -10,13 +10,15 @@ from msgspec import Struct
 from dagy.core.errors import InvalidInput
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
+from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.isolated.deciding import Busy, Start, next_step
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.resume import attempt_id
+from dagy_runtime.engine.run_ends import tell_end
 from dagy_runtime.engine.run_limits import leave
 from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask, from_json
 from dagy_runtime.ports import Ports, TaskOutcome
-from dagy_runtime.values import DeadLetter, Event, Lease, Problem, Run
+from dagy_runtime.values import DeadLetter, Lease, Problem, Run
 
 _TOO_OLD: Final = "EventAgeExceeded"
 
@@ -89,8 +91,7 @@ def bury(ports: Ports, given_up: GivenUp) -> DeadLetter:
     problem = Problem("InvocationFailed", letter.reason)
     ended = ports.runs.finish_run(run_id, owner=owner, status=Status.FAILED, ended_at=now, problem=problem)
     if ended is not None:
-        event = Event(run_id, ports.ids.unique(), now, "run_failed", data={"reason": letter.reason})
-        ports.runs.append_events([event])
+        tell_end(ports, ended, reason=letter.reason)
         leave(ports, ended)
     return letter
 
@@ -141,10 +142,10 @@ def _fail_task(ports: Ports, message: RunTask, reason: str) -> None:
         problem = Problem("InvocationFailed", reason)
         outcome = TaskOutcome(Status.FAILED, step.attempt, to_iso(now), problem=problem, flow_attempt=task.flow_attempt)
         ports.runs.finish_task(task.run_id, task.id, attempt_id=own_id, outcome=outcome)
-        event = Event(
-            task.run_id, ports.ids.unique(), outcome.ended_at, "task_failed", task.id, step.attempt, {"error": reason}
-        )
-        ports.runs.append_events([event])
+        events = EventLog(ports, task.run_id)
+        told = {"attempt_id": own_id, "error": reason}
+        events.add("task_failed", task_run_id=task.id, attempt=step.attempt, data=told)
+        events.flush()
 
 
 def _message_of(given_up: GivenUp) -> AdvanceRun | RunTask | ReleaseTasks | None:

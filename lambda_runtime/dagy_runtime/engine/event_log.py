@@ -26,6 +26,7 @@ class EventLog:
     def __init__(self, ports: Ports, run_id: str) -> None:
         self._ports, self._run_id = ports, run_id
         self._waiting: list[Event] = []
+        self._last: Event | None = None
 
     def add(
         self,
@@ -35,20 +36,27 @@ class EventLog:
         attempt: int | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> None:
-        at = to_iso(self._ports.clock.now())
-        event = Event(self._run_id, self._ports.ids.unique(), at, type, task_run_id, attempt, dict(data or {}))
-        self._waiting.append(event)
+        self._waiting.append(self._new(type, task_run_id, attempt, data or {}))
         if len(self._waiting) % _BATCH == 0:
             self.try_flush()
 
+    def add_last(self, type: str, *, task_run_id: str, attempt: int, data: Mapping[str, Any]) -> None:
+        """As `add`, but only `flush` writes it, and until then `add_to_last` tells more with it, which is no write."""
+        self._last = self._new(type, task_run_id, attempt, data)
+
     def add_to_last(self, data: Mapping[str, Any]) -> None:
-        """Tell more with the event added last, without a write of its own. Nothing, when that is written already."""
-        if self._waiting:
-            last = self._waiting[-1]
-            self._waiting[-1] = replace(last, data={**last.data, **data})
+        if self._last is not None:
+            self._last = replace(self._last, data={**self._last.data, **data})
+
+    def _new(self, type: str, task_run_id: str | None, attempt: int | None, data: Mapping[str, Any]) -> Event:
+        at = to_iso(self._ports.clock.now())
+        return Event(self._run_id, self._ports.ids.unique(), at, type, task_run_id, attempt, dict(data))
 
     def flush(self) -> None:
         """Make what was added durable. Raises: Unavailable, after several tries; it waits for the next flush then."""
+        if self._last is not None:
+            self._waiting.append(self._last)
+            self._last = None
         for _ in range(_TRIES - 1):
             with suppress(Unavailable):
                 self._write()

@@ -5,9 +5,11 @@ ended: the run's end, or its handing over to the next invocation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec import Struct
 
+from dagy.core.errors import Unavailable
 from dagy.core.sizes import SHAPES, Isolation
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
@@ -31,6 +33,7 @@ from dagy_runtime.engine.logs import LogWriter
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.parking import park
 from dagy_runtime.engine.resume import deaths_of, finished_of
+from dagy_runtime.engine.run_ends import add_cancelled, add_end
 from dagy_runtime.engine.run_limits import leave
 from dagy_runtime.engine.stored_tasks import tasks_of
 from dagy_runtime.engine.supervision import (
@@ -188,11 +191,12 @@ class Invocation(Struct, frozen=True):
                     result = journal.store_output(output) if output is not None else None
                 except Nonsense as nonsense:
                     return self._carry_out_ending(after_nonsense(journal.situation(), str(nonsense)), journal)
-                return self._finish(End(Status.SUCCEEDED), result=result)
+                return self._finish(End(Status.SUCCEEDED), result=result, has_told=True)
             case FlowFailed(failure=failure, task_run_id=task_run_id):
-                return self._finish(End(Status.FAILED, journal.known_problem(task_run_id) or problem_of(failure)))
+                problem = journal.known_problem(task_run_id) or problem_of(failure)
+                return self._finish(End(Status.FAILED, problem), has_told=True)
             case FlowCancelled():
-                return self._finish(End(Status.CANCELLED))
+                return self._finish(End(Status.CANCELLED), has_told=True)
             case FlowHandedBack() if self._begins_with_its_plan:
                 return self._begin()
             case FlowHandedBack(resume_in_s=resume_in_s, flow_attempt=flow_attempt):
@@ -211,8 +215,10 @@ class Invocation(Struct, frozen=True):
             self.logs.note(None, ending.next.problem.message)
         return self._finish(ending.next)
 
-    def _finish(self, end: End, *, result: ResultRef | None = None) -> Finished:
-        """Log and events first: who sees the run final, finds its log whole."""
+    def _finish(self, end: End, *, result: ResultRef | None = None, has_told: bool = False) -> Finished:
+        """Log and events first: who sees the run final, finds its log whole. `has_told`: the flow's process has, of
+        each task that will not run.
+        """
         self.logs.close()
         self.events.flush()
         now = to_iso(self.ports.clock.now())
@@ -228,8 +234,10 @@ class Invocation(Struct, frozen=True):
         )
         if stands is None:
             raise LeaseLost(self.run.id)
-        data = {"reason": end.problem.message} if end.problem else {}
-        self.events.add(f"run_{end.status.value.lower()}", data=data)
+        if not has_told:
+            with suppress(Unavailable):
+                add_cancelled(self.events, self.ports, stands)
+        add_end(self.events, end.status, end.problem.message if end.problem else None)
         self.events.try_flush()  # the run has ended: nobody would come back to tell of it
         leave(self.ports, self.run)
         return Finished(end.status)
@@ -266,7 +274,8 @@ class Invocation(Struct, frozen=True):
                 problem=Problem("FunctionDied", message),
             )
             self.logs.note(task.id, message)
-            self.events.add("task_failed", task_run_id=task.id, attempt=task.attempt, data={"error": message})
+            told = {"attempt_id": task.attempt_id, "error": message}
+            self.events.add("task_failed", task_run_id=task.id, attempt=task.attempt, data=told)
             stored[task.id] = self.ports.runs.finish_task(
                 self.run.id, task.id, attempt_id=task.attempt_id or "", outcome=outcome
             )

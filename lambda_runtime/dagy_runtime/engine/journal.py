@@ -95,11 +95,13 @@ class Journal:
             case TaskSucceeded():
                 return self._succeed(heard)
             case TaskRetrying(task_run_id=task_run_id, attempt=attempt, failure=failure, delay_s=delay_s):
-                self._end_attempt(task_run_id, attempt, Status.PENDING, problem=problem_of(failure))
-                self._event("task_retrying", task_run_id, attempt, error=failure.message, delay_s=delay_s)
+                id = self._end_attempt(task_run_id, attempt, Status.PENDING, problem=problem_of(failure))
+                told = {"error": failure.message, "delay_s": delay_s}
+                self._event("task_retrying", task_run_id, attempt, attempt_id=id, **told)
             case TaskFailed(task_run_id=task_run_id, attempt=attempt, failure=failure, measured=measured):
-                self._end_attempt(task_run_id, attempt, Status.FAILED, problem=problem_of(failure), measured=measured)
-                self._event("task_failed", task_run_id, attempt, error=failure.message)
+                problem = problem_of(failure)
+                id = self._end_attempt(task_run_id, attempt, Status.FAILED, problem=problem, measured=measured)
+                self._event("task_failed", task_run_id, attempt, attempt_id=id, error=failure.message)
             case TaskSkipped(task_run_id=task_run_id, reason=reason):
                 self._settle(task_run_id, Status.SKIPPED, reason)
             case TaskCancelled(task_run_id=task_run_id, reason=reason):
@@ -132,12 +134,12 @@ class Journal:
 
     def fail_task(self, task: RunningTask, problem: Problem) -> None:
         self._end_attempt(task.id, task.attempt, Status.FAILED, problem=problem)
-        self._event("task_failed", task.id, task.attempt, error=problem.message)
+        self._event("task_failed", task.id, task.attempt, attempt_id=task.attempt_id, error=problem.message)
 
     def put_back(self, task: RunningTask) -> None:
         """To be started again with the same number: being interrupted is not an attempt."""
         self._end_attempt(task.id, task.attempt, Status.PENDING, used=task.attempt - 1)
-        self._event("task_handed_back", task.id, task.attempt)
+        self._event("task_handed_back", task.id, task.attempt, attempt_id=task.attempt_id)
 
     def _plan(self, frame: Planned) -> ToChild:
         conflict = plan_conflict(self.stored, frame.tasks)
@@ -217,7 +219,8 @@ class Journal:
         self.tenure.confirm()
         result = self.exchange.store(task.id, task.attempt_id, frame.result)
         self._end_attempt(task.id, frame.attempt, Status.SUCCEEDED, result=result, measured=frame.measured)
-        self._event("task_succeeded", task.id, frame.attempt, duration_s=frame.measured.duration_s)
+        told = {"attempt_id": task.attempt_id, "duration_s": frame.measured.duration_s}
+        self._event("task_succeeded", task.id, frame.attempt, **told)
         return Accepted(frame.number)
 
     def _end_attempt(
@@ -230,9 +233,9 @@ class Journal:
         result: ResultRef | None = None,
         problem: Problem | None = None,
         measured: Measured = _UNMEASURED,
-    ) -> None:
-        """The outcome that stands afterwards must be this one, or one of a repeat of it: anything else was written by
-        somebody who has the run now.
+    ) -> str:
+        """The id of the attempt that this ends. The outcome that stands afterwards must be this one, or one of a repeat
+        of it: anything else was written by somebody who has the run now.
         """
         self._check_planned(task_run_id)
         if task_run_id not in self._running:  # it failed before its code began
@@ -254,6 +257,7 @@ class Journal:
             self.tenure.prove()
             raise Nonsense(f"it ended {task_run_id}, attempt {attempt}, which stands as {stands.status}")
         self._has_progress = True
+        return task.attempt_id
 
     def _settle(self, task_run_id: str, status: Status, reason: str) -> None:
         self._check_planned(task_run_id)

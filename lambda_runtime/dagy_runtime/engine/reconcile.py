@@ -19,10 +19,11 @@ from dagy.core.errors import NotFound
 from dagy.core.states import Status
 from dagy.core.timestamps import to_epoch, to_iso
 from dagy_runtime.engine.rescue_timer import PERIOD_S, arm_reconciler
+from dagy_runtime.engine.run_ends import tell_end
 from dagy_runtime.engine.run_limits import leave, tend
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.ports import Ports, RunFilter
-from dagy_runtime.values import Event, Lease, Problem, Run
+from dagy_runtime.values import Lease, Problem, Run
 
 RESCUES_PER_PERIOD: Final = 200
 """After an outage every open run is lost at once; a cap keeps their return from becoming the next outage."""
@@ -88,9 +89,9 @@ def _sent_on(ports: Ports, run: Run) -> bool:
         )
         ended_at = to_iso(ports.clock.now())
         problem = Problem("SizeGone", message)
-        if ports.runs.finish_run(run.id, owner=None, status=Status.FAILED, ended_at=ended_at, problem=problem):
-            event = Event(run.id, ports.ids.unique(), ended_at, "run_failed", data={"reason": message})
-            ports.runs.append_events([event])
+        ended = ports.runs.finish_run(run.id, owner=None, status=Status.FAILED, ended_at=ended_at, problem=problem)
+        if ended is not None:
+            tell_end(ports, ended, reason=message)
             leave(ports, run)
         return False
     return True

@@ -182,7 +182,7 @@ class _Attempt(Struct, frozen=True):
         )
         events = EventLog(self.ports, run.id)
         if self.task.status is Status.RUNNING:
-            lost = {"attempt_id": self.task.attempt_id}
+            lost = {"attempt_id": self.task.attempt_id, "claimed_at": self.task.started_at}
             events.add("task_lost", task_run_id=self.task.id, attempt=self.task.attempt, data=lost)
         try:
             ended = self._run(run, claimed, tenure, logs, events, time_left=time_left, total_s=total_s)

@@ -102,7 +102,7 @@ class TaskJournal:
             case TaskStarted():
                 self._own(heard.task_run_id)
                 self._attempt, self._retry = heard.attempt, None
-                self._event("task_started", attempt_id=self.claimed.attempt_id)
+                self._event("task_started", claimed_at=self.claimed.started_at)
             case TaskSucceeded():
                 self._own(heard.task_run_id)
                 if self.exchange is None:
@@ -180,7 +180,13 @@ class TaskJournal:
         self.outcome = stands
         self.tenure.end()
         if status is not Status.PENDING:
-            self._event(f"task_{status.value.lower()}", **({"error": problem.message} if problem else {}))
+            how = {"error": problem.message} if problem else {"duration_s": measured.duration_s}
+            self.events.add_last(
+                f"task_{status.value.lower()}",
+                task_run_id=self.claimed.id,
+                attempt=self._number,
+                data={"attempt_id": own_id, **how},
+            )
         return stands
 
     @property
@@ -188,6 +194,7 @@ class TaskJournal:
         return self._attempt or self.claimed.attempt
 
     def _event(self, type: str, **data: Any) -> None:
+        data = {"attempt_id": self.claimed.attempt_id, **data}
         self.events.add(type, task_run_id=self.claimed.id, attempt=self._number, data=data)
 
     def _own(self, task_run_id: str) -> None:
