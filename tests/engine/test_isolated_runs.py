@@ -225,39 +225,6 @@ def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any)
     assert (apart["status"], apart["problem"]) == (whole["status"], whole["problem"])
 
 
-def test_the_event_of_a_tasks_end_names_those_that_it_released(stage: Any) -> None:
-    source = """
-        from dagy import flow, task
-
-        @task
-        def root():
-            return 1
-
-        @task
-        def leaf_with_a_name_that_is_quite_long(n, i):
-            return n + i
-
-        @task
-        def total(numbers):
-            return sum(numbers)
-
-        @flow
-        def f():
-            n = root()
-            return total([leaf_with_a_name_that_is_quite_long(n, i) for i in range(20)])
-    """
-    run_id = stage.submit(stage.deploy(source), {}, isolation=ISOLATED)
-    stage.until_quiet()
-
-    listed = stage.ports.runs.list_events(run_id, limit=1000).items
-    ends = {event.task_run_id: event.data for event in listed if event.type == "task_succeeded"}
-    released = ends["root-1"]["released"]
-    assert released == [f"leaf_with_a_name_that_is_quite_long-{n}" for n in range(1, len(released) + 1)]
-    assert len(released) + ends["root-1"]["released_more"] == 20 and sum(map(len, released)) < 400
-    assert [data["released"] for data in ends.values() if "total-1" in data.get("released", ())] == [["total-1"]]
-    assert ends["total-1"] == {}
-
-
 def test_every_task_runs_in_an_invocation_of_its_own_and_exactly_once(stage: Any) -> None:
     run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 3}, isolation=ISOLATED)
     stage.until_quiet()

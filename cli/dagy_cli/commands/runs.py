@@ -106,7 +106,8 @@ def events(
 ) -> None:
     """What happened in a run of the stage, oldest first.
 
-    Events are the engine's: started, attempts, ends. What tasks wrote is in `dagy logs`.
+    Events are the engine's: started, attempts, ends. What tasks wrote is in `dagy logs`, what each event means in
+    docs/operating.md.
 
     \b
     Examples:
