@@ -27,8 +27,8 @@ from dagy_runtime.api.callers import Entrance
 from dagy_runtime.engine.buckets import Rate
 from dagy_runtime.engine.keys import mint_key
 from dagy_runtime.engine.tokens import Issuer
-from dagy_runtime.people import RsaKey
 from dagy_runtime.ports import Ports
+from dagy_runtime.ports.people import RsaKey
 from dagy_runtime.values import Role
 
 

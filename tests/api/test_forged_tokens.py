@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagy_runtime.engine.rs256 import is_signed
-from dagy_runtime.people import RsaKey
+from dagy_runtime.ports.people import RsaKey
 
 HOUR_S = 3600
 

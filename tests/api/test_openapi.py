@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -64,8 +65,8 @@ def test_what_is_said_of_a_flow_is_the_same_in_every_answer() -> None:
 
 def test_every_model_is_used(described: Any) -> None:
     used = set(described["components"]["schemas"])
-    abstract = {m.Request, m.Response, m.FlowModel, m.msgspec.Struct}
-    models = {name for name, kind in vars(m).items() if inspect.isclass(kind) and issubclass(kind, m.msgspec.Struct)}
+    abstract = {m.Request, m.Response, m.FlowModel, msgspec.Struct}
+    models = {name for name, kind in vars(m).items() if inspect.isclass(kind) and issubclass(kind, msgspec.Struct)}
     assert models - used - {kind.__name__ for kind in abstract} == set()
 
 
@@ -76,4 +77,4 @@ def test_unknown_fields_are_told_to_be_refused_in_requests_and_only_there(descri
 
 
 def test_the_document_is_the_same_every_time(described: Any) -> None:
-    assert json.loads(m.msgspec.json.encode(document(ROUTES))) == described
+    assert json.loads(msgspec.json.encode(document(ROUTES))) == described

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from dagy.core.errors import Conflict, InvalidInput
 from dagy.core.timestamps import to_iso
 from dagy_runtime.adapters import memory
-from dagy_runtime.people import AuditEntry, Ruling, Standing, highest_role
+from dagy_runtime.ports.people import AuditEntry, Ruling, Standing, highest_role
 from dagy_runtime.values import Role
 
 

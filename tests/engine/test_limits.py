@@ -17,7 +17,7 @@ from dagy_runtime.engine.cancel import cancel_run
 from dagy_runtime.engine.isolated.task import Passed
 from dagy_runtime.engine.reconcile import reconcile
 from dagy_runtime.messages import AdvanceRun, RunTask
-from dagy_runtime.semaphores import semaphore_of_deployment, semaphore_of_task
+from dagy_runtime.ports.semaphores import semaphore_of_deployment, semaphore_of_task
 
 FLOW = """
     from dagy import flow, task

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dagy.core.timestamps import to_iso
 from dagy_runtime.api.context import Already, Context
-from dagy_runtime.people import AuditEntry
+from dagy_runtime.ports.people import AuditEntry
 
 _VERBS: Final = {"POST": "create", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
 _NAMES: Final = ("run_id", "draft_id", "id", "slug", "name")

@@ -25,8 +25,8 @@ from dagy_runtime.api.errors import MethodNotAllowed, told
 from dagy_runtime.api.repeats import once
 from dagy_runtime.api.route import Route
 from dagy_runtime.api.wire import encode, read_body, read_query
-from dagy_runtime.people import AuditEntry
 from dagy_runtime.ports import Ports
+from dagy_runtime.ports.people import AuditEntry
 from dagy_runtime.values import Role
 
 _LOG: Final = logging.getLogger("dagy.api")

@@ -8,7 +8,7 @@ from dagy.client import models as m
 from dagy.core.errors import Conflict, InvalidInput, NotFound
 from dagy_runtime.api.context import Context
 from dagy_runtime.api.queries import PageQuery
-from dagy_runtime.people import Ruling, User
+from dagy_runtime.ports.people import Ruling, User
 from dagy_runtime.values import Role
 
 

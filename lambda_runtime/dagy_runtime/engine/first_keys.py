@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dagy_runtime.engine.keys import mint_key
-from dagy_runtime.people import AuditEntry, AuditLog
 from dagy_runtime.ports import Clock, Ids, Keys
+from dagy_runtime.ports.people import AuditEntry, AuditLog
 from dagy_runtime.values import ApiKey, Role
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from dagy.core.errors import Unavailable
 from dagy_runtime.engine.rs256 import is_usable
-from dagy_runtime.people import PublicKeys, RsaKey
 from dagy_runtime.ports import Clock
+from dagy_runtime.ports.people import PublicKeys, RsaKey
 
 MAX_KEYS: Final = 20
 RENEWED_AFTER_S: Final = 3600.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from dagy_runtime.people import RsaKey
+from dagy_runtime.ports.people import RsaKey
 
 _SHA256_INFO: Final = bytes.fromhex("3031300d060960864801650304020105000420")  # DER of "a SHA-256 digest follows"
 _EXPONENT: Final = 65_537

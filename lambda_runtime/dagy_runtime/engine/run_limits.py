@@ -14,7 +14,7 @@ from dagy.core.errors import NotFound
 from dagy.core.states import Status
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.ports import Ports
-from dagy_runtime.semaphores import semaphore_of_deployment
+from dagy_runtime.ports.semaphores import semaphore_of_deployment
 from dagy_runtime.values import Run
 
 _LOG: Final = logging.getLogger("dagy.engine.limits")

@@ -9,8 +9,8 @@ from collections import OrderedDict
 from typing import Final
 
 from dagy_runtime.engine.tokens import LEEWAY_S, Claims
-from dagy_runtime.people import Sessions, Standing
 from dagy_runtime.ports import Clock
+from dagy_runtime.ports.people import Sessions, Standing
 from dagy_runtime.values import Role
 
 KEPT_S: Final = 30.0

@@ -19,7 +19,7 @@ from msgspec import Struct
 from dagy.core.errors import TokenExpiredError, Unauthenticated
 from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.rs256 import is_signed
-from dagy_runtime.people import RsaKey, highest_role
+from dagy_runtime.ports.people import RsaKey, highest_role
 from dagy_runtime.values import Role
 
 MAX_TOKEN: Final = 8192

@@ -22,7 +22,7 @@ from dagy_runtime.adapters.memory import MemoryPublicKeys, world
 from dagy_runtime.api.app import create_app
 from dagy_runtime.api.callers import Entrance
 from dagy_runtime.engine.tokens import Issuer
-from dagy_runtime.people import RsaKey
+from dagy_runtime.ports.people import RsaKey
 
 
 @dataclass(frozen=True)

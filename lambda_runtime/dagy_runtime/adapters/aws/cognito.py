@@ -20,7 +20,7 @@ from dagy_runtime.adapters.aws.errors import error_code, translated
 from dagy_runtime.adapters.aws.https import ask
 from dagy_runtime.adapters.cursors import decode_cursor, encode_cursor, list_id
 from dagy_runtime.adapters.rules import checked_email, user_exists
-from dagy_runtime.people import RsaKey, User, highest_role
+from dagy_runtime.ports.people import RsaKey, User, highest_role
 from dagy_runtime.values import Page, Role
 
 MAX_PAGE: Final = 60  # Cognito's

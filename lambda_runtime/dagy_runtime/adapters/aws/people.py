@@ -17,8 +17,8 @@ from dagy_runtime.adapters.aws import schema
 from dagy_runtime.adapters.aws.attributes import Item
 from dagy_runtime.adapters.aws.table import Table
 from dagy_runtime.adapters.cursors import decode_cursor, encode_cursor, list_id
-from dagy_runtime.people import AuditEntry, Ruling, Standing, is_about
 from dagy_runtime.ports import Clock
+from dagy_runtime.ports.people import AuditEntry, Ruling, Standing, is_about
 from dagy_runtime.values import Page, Role
 
 _DAY_S: Final = 86_400

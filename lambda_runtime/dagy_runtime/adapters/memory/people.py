@@ -14,8 +14,8 @@ from dagy.core.timestamps import to_iso
 from dagy_runtime.adapters.cursors import list_id
 from dagy_runtime.adapters.memory.pages import page_of
 from dagy_runtime.adapters.rules import checked_email, user_exists
-from dagy_runtime.people import AuditEntry, RsaKey, Ruling, Standing, User, is_about
 from dagy_runtime.ports import Clock
+from dagy_runtime.ports.people import AuditEntry, RsaKey, Ruling, Standing, User, is_about
 from dagy_runtime.values import Page, Role
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dagy_runtime.engine.isolated.executors import start_task
 from dagy_runtime.messages import RunTask
 from dagy_runtime.ports import Ports
-from dagy_runtime.semaphores import semaphore_of_task
+from dagy_runtime.ports.semaphores import semaphore_of_task
 from dagy_runtime.values import Run, TaskRun
 
 

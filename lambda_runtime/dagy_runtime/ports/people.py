@@ -1,4 +1,4 @@
-"""Who may come in and what they did: values and ports. The rest of the ports are in `ports`, whose rules hold here too.
+"""Who may come in and what they did: values and ports.
 
 People sign in with the stage's user pool and come with its tokens. What a token cannot know, because it came about
 after the token was made (a new role, a disabled user, a session that was ended), stands in `Sessions`.
