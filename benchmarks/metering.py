@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ class Units:
     reads: float = 0.0
     writes: float = 0.0
     calls: int = 0
+    updates: Counter[str] = field(default_factory=Counter)  # write units of updates, by the kind of item, for good
     _asked: list[Any] = field(default_factory=list)
 
     def take(self) -> tuple[float, float, int]:
@@ -68,7 +70,9 @@ class Units:
         self.writes += _write(asked["Item"])
 
     def _UpdateItem(self, asked: Any, answer: Any) -> None:
-        self.writes += _write(answer.get("Attributes") or asked.get("ExpressionAttributeValues"))
+        units = _write(answer.get("Attributes") or asked.get("ExpressionAttributeValues"))
+        self.writes += units
+        self.updates[asked["Key"]["sk"]["S"].partition("#")[0]] += units
 
     def _DeleteItem(self, asked: Any, answer: Any) -> None:
         self.writes += _write(answer.get("Attributes"))

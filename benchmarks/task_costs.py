@@ -4,7 +4,7 @@
 
 The engine's shells and the AWS adapters run as they are, on moto, in the simulation's kernel with no faults; only the
 children are played, and each invocation is a cold one, which remembers nothing. Ten thousand tasks of one shape take
-about five minutes. `tests/contracts/test_costs_of_tasks.py` asserts the same at small sizes.
+about six minutes. `tests/simulation/test_costs_of_tasks.py` asserts the same at small sizes.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Bill:
     edges: int
     reads: float = 0.0
     writes: float = 0.0
+    at_joins: float = 0.0  # of these
     requests: Counter[str] = field(default_factory=Counter)  # to AWS, by name
     invocations: int = 0
     release_invocations: int = 0
@@ -83,7 +84,7 @@ class Bill:
     def minus(self, other: Bill) -> Bill:
         return Bill(
             self.tasks - other.tasks, self.edges - other.edges, self.reads - other.reads, self.writes - other.writes,
-            self.requests - other.requests, self.invocations - other.invocations,
+            self.at_joins - other.at_joins, self.requests - other.requests, self.invocations - other.invocations,
             self.release_invocations - other.release_invocations,
         )  # fmt: skip
 
@@ -91,6 +92,7 @@ class Bill:
         return {
             "read units": self.reads / self.tasks,
             "write units": self.writes / self.tasks,
+            "of these at joins": self.at_joins / self.tasks,
             "requests": self.calls / self.tasks,
             "invocations": self.invocations / self.tasks,
             "dollars per million": self.dollars() / self.tasks * 1e6,
@@ -122,6 +124,7 @@ def metered(shape: dict[str, tuple[str, ...]], *, clients: Clients, table: str) 
     if run is None or run.status != "SUCCEEDED":
         raise SystemExit(f"the run is {run}")
     bill.reads, bill.writes, _ = units.take()
+    bill.at_joins = units.updates["JOIN"]
     bill.invocations = sum(telling.kernel.answers.values())
     bill.release_invocations = telling.kernel.answers["Released"]
     return bill
@@ -153,8 +156,10 @@ def main() -> None:
     with mock_aws():
         clients = Clients({"AWS_REGION": "us-east-1"})
         least = bill_of(references.chain(1), clients=clients, name="dagy-least")
-        print("| shape | tasks | read units | write units | requests | invocations | $ per million tasks |")
-        print("|---|---|---|---|---|---|---|")
+        print(
+            "| shape | tasks | read units | write units | of these at joins | requests | invocations | $ per million |"
+        )
+        print("|---|---|---|---|---|---|---|---|")
         print(_row("a run of one task, all of it", 1, least.per_task()))
         for shape in options.shapes.split(","):
             for size in map(int, options.sizes.split(",")):

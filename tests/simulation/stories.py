@@ -36,7 +36,7 @@ class Story:
     faults: Faults
     fail_fast: bool = True
     cancel_at_s: float | None = None
-    executor: Executor = Executor.LAMBDA
+    executor: Executor | None = None  # the deployment's; None is Lambda
 
 
 def story_of(seed: int) -> Story:
@@ -61,7 +61,7 @@ def story_of(seed: int) -> Story:
         faults = replace(faults, outages=((away_at, away_at + chance.choice([5.0, 45.0, 180.0])),))
     limit = random.Random(-seed - 1).choice([None, None, 1, 2, 3])
     shape = Shape(parents, seconds, failures, retry_delay_s=delay_s, large=large, limit=limit)
-    executor = random.Random(-seed - 2).choice([Executor.LAMBDA, Executor.LAMBDA, Executor.STEP_FUNCTIONS])
+    executor = random.Random(-seed - 2).choice([None, None, Executor.STEP_FUNCTIONS])
     return Story(shape, faults, fail_fast, cancel_at_s, executor)
 
 
