@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -223,6 +229,72 @@ def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any)
     assert apart["tasks"]["pair-2"] == (Status.SUCCEEDED, 1)
     assert [apart["tasks"][f"pair-{n}"][0] for n in (1, 3, 4)] == [Status.SKIPPED] * 3
     assert (apart["status"], apart["problem"]) == (whole["status"], whole["problem"])
+
+
+ON_THIS_MACHINE = """
+    import json, sys
+    from pathlib import Path
+    from dagy.artifact import load_target
+    from dagy.core.errors import DagyError
+    from dagy.local import LocalRecords, run_local
+    from dagy.local.watcher import Unwatched
+
+    events, given = {}, json.loads(sys.argv[2])
+
+    class Watcher(Unwatched):
+        def task_changed(self, task_run_id, status, **how):
+            word = {"RUNNING": "started", "PENDING": "retrying"}.get(status, status.lower())
+            events.setdefault(task_run_id, []).append(f"task_{word}")
+
+    def printed(log):
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [line[33:] for line in lines if "/flow.py" not in line]  # what stands behind time and stream
+
+    result = None
+    try:
+        result = repr(run_local(load_target(sys.argv[1]), kwargs=given, watcher=Watcher()).result)
+    except DagyError:
+        pass
+    records = LocalRecords()
+    run = records.latest_run()
+    tasks = records.task_runs(run.id)
+    lines = {task.id: records.log_path(run.id, task.id) for task in tasks}
+    print(json.dumps({
+        "status": run.status, "events": events,
+        "problem": [run.error_type, run.message and run.message.rpartition("' failed: ")[2]], "result": result,
+        "tasks": {task.id: [task.status, task.attempt] for task in tasks},
+        "printed": {id: printed(path) for id, path in lines.items()},
+    }))
+"""
+"""One run by the local runner, and what came of it."""
+NOT_HERE = {
+    "a flow that does not import": "it wants to be traced on AWS, and would not fail here",
+    "a task that ends its process": "on a laptop it ends the command (docs/operating.md)",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in FLOWS if name not in NOT_HERE])
+def test_a_run_on_this_machine_comes_to_what_a_run_of_the_stage_comes_to(stage: Any, tmp_path: Path, name: str) -> None:
+    takes_path = "path: str" in FLOWS[name]
+    for tries in (tmp_path / "there", tmp_path / "here"):
+        tries.write_text("x")  # the second attempt is the last: the third would come after ten minutes
+    (tmp_path / "flow.py").write_text(textwrap.dedent(FLOWS[name]))
+    there = outcome(stage, FLOWS[name], Isolation.IN_PROCESS, {"path": str(tmp_path / "there")} if takes_path else {})
+    del there["events"][None]  # what AWS does with the run
+
+    parameters = json.dumps({"path": str(tmp_path / "here")} if takes_path else {})
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(ON_THIS_MACHINE), tmp_path / "flow.py", parameters],
+        env={**os.environ, "DAGY_LOCAL_DIR": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    here = json.loads(done.stdout.splitlines()[-1])
+
+    shown = {"result": there["result"] and repr(there["result"]), "problem": list(there["problem"] or (None, None))}
+    assert here == {**there, **shown, "tasks": {id: list(ended) for id, ended in there["tasks"].items()}}
 
 
 def test_every_task_runs_in_an_invocation_of_its_own_and_exactly_once(stage: Any) -> None:
