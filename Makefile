@@ -3,6 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+unexport PYTHONDONTWRITEBYTECODE # a `dagy` that has to compile all it imports takes three times as long
 
 .PHONY: help setup chromium demo test check unit e2e format clean
 
@@ -38,7 +39,7 @@ unit: setup ## Tests that need no local cloud; with DAGY_COVERAGE=1 also how muc
 	fi
 
 e2e: setup ## The main job on the local cloud, without and with IAM enforcement
-	pytest -q -m local_cloud
+	pytest -q -n 2 --dist loadgroup -m local_cloud
 
 format: setup ## Rewrite files as the formatter and the linter want them
 	ruff format .

@@ -1,9 +1,11 @@
-"""For every suite: the same examples on every run, no deadline a busy machine could miss, no shared AWS session, and
-Ctrl-C heard, also when the suite was started with `&` by a shell that ignores it for what it starts so.
+"""For every suite: the same examples on every run, no deadline a busy machine could miss, no shared AWS session, bytecode
+kept as every user has it, and Ctrl-C heard, also when the suite was started with `&` by a shell that ignores it for what
+it starts so.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -11,6 +13,10 @@ from hypothesis import settings
 
 settings.register_profile("dagy", derandomize=True, deadline=None)
 settings.load_profile("dagy")
+
+# A `dagy` that has to compile all it imports takes three times as long, and the suite starts a thousand.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

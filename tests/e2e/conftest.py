@@ -22,6 +22,14 @@ ROOT = Path(__file__).parents[2]
 DAGY = Path(sys.executable).parent / "dagy"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` the two clouds stand side by side: a worker has one of them, and all its tests."""
+    for item in items:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if "cloud" in params:
+            item.add_marker(pytest.mark.xdist_group("cloud with IAM" if params["cloud"] else "cloud"))
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command answered."""

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dagy.artifact.metadata import Metadata
+from dagy.artifact.racy_bytecode import see_every_edit_in
 from dagy.authoring.active import IMPORTING
 from dagy.authoring.flows import Flow
 from dagy.authoring.source import dotted_name, package_root
@@ -97,6 +98,7 @@ def _make_room(roots: list[Path]) -> None:
         sys.path.insert(0, str(root))
     if roots[0] not in _LOADED_ROOTS:
         _LOADED_ROOTS.append(roots[0])
+    see_every_edit_in(roots)
     importlib.invalidate_caches()
 
 
