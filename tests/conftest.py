@@ -1,6 +1,6 @@
-"""For every suite: the same examples on every run, no deadline a busy machine could miss, no shared AWS session, bytecode
-kept as every user has it, and Ctrl-C heard, also when the suite was started with `&` by a shell that ignores it for what
-it starts so.
+"""For every suite: the same examples on every run, no deadline a busy machine could miss, no shared AWS session,
+bytecode kept as every user has it, and Ctrl-C heard, also when the suite was started with `&` by a shell that ignores
+it for what it starts so.
 """
 
 from __future__ import annotations
