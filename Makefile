@@ -39,7 +39,7 @@ unit: setup ## Tests that need no local cloud; with DAGY_COVERAGE=1 also how muc
 	fi
 
 e2e: setup ## The main job on the local cloud, without and with IAM enforcement
-	pytest -q -n 2 --dist loadgroup -m local_cloud
+	pytest -q -n 2 -m local_cloud tests/e2e tests/local_cloud
 
 format: setup ## Rewrite files as the formatter and the linter want them
 	ruff format .

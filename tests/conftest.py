@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("dagy", derandomize=True, deadline=None)
@@ -20,6 +22,15 @@ sys.dont_write_bytecode = False
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+ROOT = Path(__file__).parent
+WITH_CLOUD = ("e2e", "local_cloud")  # the folders that `make e2e` looks into
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.get_closest_marker("local_cloud") and item.path.relative_to(ROOT).parts[0] not in WITH_CLOUD:
+        raise pytest.UsageError(f"{item.nodeid} needs the local cloud: tests that do are in {WITH_CLOUD}")
 
 
 def pytest_runtest_setup() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from dagy_infra.local_cloud import LocalCloud
 
@@ -22,12 +24,16 @@ ROOT = Path(__file__).parents[2]
 DAGY = Path(sys.executable).parent / "dagy"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup` the two clouds stand side by side: a worker has one of them, and all its tests."""
-    for item in items:
-        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        if "cloud" in params:
-            item.add_marker(pytest.mark.xdist_group("cloud with IAM" if params["cloud"] else "cloud"))
+class CloudByCloud(LoadScopeScheduling):
+    """With `-n 2` the two clouds stand side by side: a worker makes one of them, and gets all its tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        clouds = [cloud for cloud in ("open", "iam-enforced") if re.search(rf"\[{cloud}[]-]", nodeid)]
+        return clouds[0] if clouds else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> CloudByCloud:
+    return CloudByCloud(config, log)
 
 
 @dataclass(frozen=True)
