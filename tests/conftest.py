@@ -5,10 +5,12 @@ it for what it starts so.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -34,6 +36,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_runtest_setup() -> None:
-    """boto3's default session remembers the credentials it was made with, moto's for example."""
+    """boto3's default session remembers the credentials it was made with, moto's for example. What describes the
+    services is on disk and takes a quarter of a second to read, so all sessions that come share one reader of it.
+    """
     if "boto3" in sys.modules:
         sys.modules["boto3"].DEFAULT_SESSION = None  # type: ignore[attr-defined]
+        sys.modules["botocore.session"].create_loader = _shared_loader  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _shared_loader(search_path_string: str | None = None) -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader(search_path_string)

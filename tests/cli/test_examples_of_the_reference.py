@@ -519,6 +519,7 @@ def in_front_of_aws(s3: Any) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_PUT(self) -> None:
             self._forward(s3.put_object, Body=self.rfile.read(int(self.headers["Content-Length"])))
