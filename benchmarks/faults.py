@@ -61,6 +61,8 @@ def told(first: int, last: int) -> Counter[str]:
         telling = Telling(seed, story_of(seed))
         found = telling.violations()
         counts.update(telling.kernel.hit)
+        counts["retried"] += len(telling.generations) - 1
+        counts["executions"] += telling.story.executor is not None
         counts["skewed"] += telling.story.faults.skew_s > 0
         counts.update(stories=1, operations=telling.kernel.operations, starts=len(telling.workshop.started))
         counts.update(given_up=telling.kernel.given_up, cancelled=telling.cancelled_at is not None)
@@ -73,7 +75,8 @@ def told(first: int, last: int) -> Counter[str]:
 def print_counts(counts: Counter[str]) -> None:
     print(
         f"{counts['stories']:,} stories, {counts['operations']:,} operations, {counts['starts']:,} starts of user "
-        f"code, {counts['cancelled']:,} cancels, {counts['skewed']:,} stories with clocks off by up to 3 s, "
+        f"code, {counts['cancelled']:,} cancels, {counts['retried']:,} runs retried, {counts['executions']:,} stories "
+        f"with tasks as executions, {counts['skewed']:,} with clocks off by up to 3 s, "
         f"{counts['given_up']:,} messages given up by AWS: {counts['violated']:,} violations\n"
     )
     print("| fault | times |\n|---|---|")

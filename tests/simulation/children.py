@@ -69,6 +69,7 @@ class Started:
     at: float
     attempt_id: str | None
     ready_at: float  # when the last of its parents had ended, or what it waited for had passed
+    run_id: str = "run-1"
     ended_at: float | None = None
 
 
@@ -268,7 +269,7 @@ class PlayedChild:
                 ready_at = max(ready_at, to_epoch(parent.ended_at) - self._workshop.began_at)
         if self._shape.limit is not None:
             self._check_limit(id)
-        self._running = Started(id, self._kernel.now, task.attempt_id, ready_at)
+        self._running = Started(id, self._kernel.now, task.attempt_id, ready_at, run_id)
         self._workshop.started.append(self._running)
 
     def _check_limit(self, id: str) -> None:

@@ -94,6 +94,14 @@ class CutsPlansShort(Store):
         self._inner.put_tasks(run_id, list(tasks)[: max(1, len(tasks) - 1)])
 
 
+class KeepsNothing(Store):
+    """A retry runs again what has succeeded."""
+
+    def put_tasks(self, run_id: str, tasks: Any) -> None:
+        anew = {"status": Status.PENDING, "attempt": 0, "attempt_id": None, "started_at": None, "ended_at": None}
+        self._inner.put_tasks(run_id, [replace(task, result=None, **anew) for task in tasks])
+
+
 class MixesResults(Store):
     """A task that was tried again gets the result of another."""
 
@@ -241,6 +249,7 @@ PLANTED: dict[str, dict[str, Any]] = {
     "leases are not renewed": {"wrap_store": NeverRenews},
     "results are written later": {"wrap_store": WritesLater},
     "results are mixed up": {"wrap_store": MixesResults},
+    "a retry keeps nothing": {"wrap_store": KeepsNothing},
     "limits are not minded": {"wrap_store": AcquiresAlways},
     "permits are kept": {"wrap_store": NeverReleases},
     "ends are not final": {"wrap_store": EndsAgain},

@@ -78,7 +78,11 @@ def _stories() -> Iterator[tuple[str, Story]]:
         yield f"a task in a chain that {word}", Story(_shape(chain(4), failures={"c-1": -1}), NONE, fail_fast)
         yield f"a leaf that {word}", Story(_shape(fan_out(4), failures={"leaf-2": -1}), NONE, fail_fast)
         yield f"a parent of a join that {word}", Story(_shape(diamond(3), failures={"mid-1": -1}), NONE, fail_fast)
-        yield f"a cell that {word}", Story(_shape(lattice(3, 3), failures={"l-4": -1}), NONE, fail_fast)
+        cells = lattice(3, 3)
+        yield (
+            f"a cell that {word}, and a retry",
+            Story(_shape(cells, failures={"l-4": -1}), NONE, fail_fast, again=_shape(cells)),
+        )
     retried = {"mid-1": 1, "sum-0": 2}
     yield "short retries", Story(_shape(diamond(3), failures=retried, retry_delay_s=1.0), NONE)
     yield "long retries", Story(_shape(diamond(3), failures=retried, retry_delay_s=30.0), NONE)
@@ -88,7 +92,7 @@ def _stories() -> Iterator[tuple[str, Story]]:
     slow = _shape(diamond(3))
     slow.seconds.update({"mid-0": 40.0, "mid-1": 12.0})
     yield "tasks that outlive their leases", Story(slow, NONE)
-    yield "a cancel while tasks run", Story(slow, NONE, cancel_at_s=5.0)
+    yield "a cancel while tasks run, and a retry", Story(slow, NONE, cancel_at_s=5.0, again=slow)
     yield (
         "a cancel while a retry waits",
         Story(_shape(chain(3), failures={"c-1": 1}, retry_delay_s=30.0), NONE, cancel_at_s=10.0),

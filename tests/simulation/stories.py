@@ -1,4 +1,4 @@
-"""One run from its submission to the quiet after it, under a seed, and what must be true of it then."""
+"""One run from its submission to the quiet after it, under a seed; some that did not succeed are retried then."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from dagy.core.sizes import Executor, Isolation, Size
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.cancel import cancel_run
-from dagy_runtime.engine.isolated.deciding import OVERDUE_S
-from dagy_runtime.engine.pacing import Pacing
-from dagy_runtime.engine.rescue_timer import PERIOD_S, arm_reconciler
+from dagy_runtime.engine.rescue_timer import arm_reconciler
 from dagy_runtime.messages import AdvanceRun
 from dagy_runtime.values import ArtifactRef, Run, Trigger
 
-from .children import Shape, Workshop, payload_of
+from .children import Shape, Workshop
+from .generations import Generation
 from .kernel import FOREVER_S, Faults, Kernel
 
 TROUBLE_S = 400.0  # then faults are off
-DISPATCH_S = 3.0  # from a message that is sent to user code that runs
-ENDED_FOR_A_REASON = {"InvocationFailed", "FunctionDied"}
 ANSWERS = {
     "Finished", "HandedOver", "LookedAfter", "Abandoned", "Ignored run_final", "Ignored run_leased",
     "Ran", "Repeated", "Dropped", "Passed task_taken",
@@ -37,6 +34,8 @@ class Story:
     fail_fast: bool = True
     cancel_at_s: float | None = None
     executor: Executor | None = None  # the deployment's; None is Lambda
+    again: Shape | None = None  # how tasks do when the run is retried, which it is unless it has succeeded
+    has_trouble_again: bool = False
 
 
 def story_of(seed: int) -> Story:
@@ -62,7 +61,9 @@ def story_of(seed: int) -> Story:
     limit = random.Random(-seed - 1).choice([None, None, 1, 2, 3])
     shape = Shape(parents, seconds, failures, retry_delay_s=delay_s, large=large, limit=limit)
     executor = random.Random(-seed - 2).choice([None, None, Executor.STEP_FUNCTIONS])
-    return Story(shape, faults, fail_fast, cancel_at_s, executor)
+    retry = random.Random(-seed - 3)
+    again = retry.choice([None, shape, replace(shape, failures={}), replace(shape, failures={})])
+    return Story(shape, faults, fail_fast, cancel_at_s, executor, again, has_trouble_again=retry.random() < 0.5)
 
 
 def violations(seed: int, *, story: Story | None = None, **planted: Any) -> list[str]:
@@ -71,116 +72,62 @@ def violations(seed: int, *, story: Story | None = None, **planted: Any) -> list
 
 
 class Telling:
+    """`generations` are the runs of the story, as they are to be judged at quiet: one, and perhaps the retry of it."""
+
     def __init__(self, seed: int, story: Story, *, cancels_when_struck: bool = False, **planted: Any) -> None:
         self.story = story
         self.kernel = kernel = Kernel(seed, story.faults, **planted)
         kernel.when_struck = self._cancel if cancels_when_struck else None
         self.workshop = kernel.workshop = Workshop(kernel, story.shape)
-        self.cancelled_at: float | None = None
-        run = Run(
-            id="run-1", flow_name="f", flow_version="1", artifact=ArtifactRef("b", "k", "0" * 64), size=Size.NANO,
-            isolation=Isolation.TASK_ISOLATED, parameters={}, trigger=Trigger.MANUAL,
-            created_at=to_iso(kernel.clock.now()), status=Status.PENDING, fail_fast=story.fail_fast,
-            default_executor=story.executor,
-        )  # fmt: skip
-        ports = kernel.inner_ports()
-        ports.runs.create_run(run)
-        arm_reconciler(ports)
-        kernel.to_runtime(AdvanceRun(run.id))
+        self.generations = [Generation("run-1", story.shape, trouble_until=TROUBLE_S)]
+        self._begin("run-1")
         if story.cancel_at_s is not None:
             kernel.at(story.cancel_at_s, self._cancel)
         kernel.run(TROUBLE_S)
         kernel.are_faults_on = False
         kernel.run(FOREVER_S)
+        first = kernel.inner.runs.get_run("run-1")
+        if story.again is not None and first is not None and first.status in (Status.FAILED, Status.CANCELLED):
+            self._retry(story.again)
+
+    def _begin(self, run_id: str, *, retry_of: str | None = None) -> None:
+        story, ports = self.story, self.kernel.inner_ports()
+        run = Run(
+            id=run_id, flow_name="f", flow_version="1", artifact=ArtifactRef("b", "k", "0" * 64), size=Size.NANO,
+            isolation=Isolation.TASK_ISOLATED, parameters={}, trigger=Trigger.MANUAL,
+            created_at=to_iso(self.kernel.clock.now()), status=Status.PENDING, fail_fast=story.fail_fast,
+            default_executor=story.executor, retry_of=retry_of,
+        )  # fmt: skip
+        ports.runs.create_run(run)
+        arm_reconciler(ports)
+        self.kernel.to_runtime(AdvanceRun(run_id))
+
+    def _retry(self, shape: Shape) -> None:
+        now = self.kernel.now
+        self.workshop.shape = shape
+        self.kernel.are_faults_on = self.story.has_trouble_again
+        until = now + TROUBLE_S if self.story.has_trouble_again else now
+        self.generations.append(Generation("run-2", shape, trouble_until=until, retry_of="run-1", began_at=now))
+        self._begin("run-2", retry_of="run-1")
+        self.kernel.run(until)
+        self.kernel.are_faults_on = False
+        self.kernel.run(now + FOREVER_S)
 
     def _cancel(self) -> None:
-        """By somebody whose every call succeeds."""
-        if cancel_run(self.kernel.inner_ports(), "run-1").status is Status.CANCELLED:
-            self.cancelled_at = self.kernel.now
+        """By somebody whose every call succeeds. Of the newest run."""
+        newest = self.generations[-1]
+        if cancel_run(self.kernel.inner_ports(), newest.run_id).status is Status.CANCELLED:
+            newest.cancelled_at = self.kernel.now
+
+    @property
+    def cancelled_at(self) -> float | None:
+        return self.generations[0].cancelled_at
 
     def violations(self) -> list[str]:
         found = [*self.workshop.problems, *self.kernel.observer.problems]
-        store, shape = self.kernel.inner.runs, self.story.shape
-        run = store.get_run("run-1")
-        tasks = {task.id: task for task in store.list_tasks("run-1", limit=100_000).items}
-        if run is None or not run.status.is_final:
-            return [*found, f"I1: the run is {run and run.status} at quiet"]
-        values = shape.values()
-        for task in tasks.values():
-            if not task.status.is_final:
-                found.append(f"I1: {task.id} is {task.status} after the run's end")
-            if task.status is Status.SUCCEEDED and self._bytes(task.result) != payload_of(values[task.id]).data:
-                found.append(f"I2: {task.id} has another result than a sequential execution")
-        if run.status is Status.SUCCEEDED:
-            if set(tasks) != set(shape.parents) or any(t.status is not Status.SUCCEEDED for t in tasks.values()):
-                found.append("I2: SUCCEEDED without every task's result")
-            elif self._bytes(run.result) != payload_of("+".join(values[id] for id in shape.sinks)).data:
-                found.append("I2: the run has another result than a sequential execution")
-        return [*found, *self._wrong_end(run), *self._starts(), *self._waits(), *self._silences()]
-
-    def _bytes(self, result: Any) -> bytes | None:
-        if result is None:
-            return None
-        return bytes(result.inline if result.inline is not None else self.kernel.inner.blobs.get(result.key))
-
-    def _wrong_end(self, run: Run) -> list[str]:
-        doomed = any(count == -1 for count in self.story.shape.failures.values())
-        if self.cancelled_at is not None:
-            return (
-                [] if run.status is Status.CANCELLED else [f"I7: an acknowledged cancel, and the run is {run.status}"]
-            )
-        if run.status is Status.CANCELLED:
-            return ["I7: CANCELLED, and nobody asked for it"]
-        expected = Status.FAILED if doomed else Status.SUCCEEDED
-        if run.status is expected:
-            return []
-        reason = run.problem.error_type if run.problem is not None else "no reason"
-        if run.status is Status.FAILED and reason in ENDED_FOR_A_REASON:
-            return []
-        return [f"I1: {run.status} for {reason}, expected {expected}: {run.problem}"]
-
-    def _starts(self) -> list[str]:
-        """How often and when user code began, and that a cancel ends it."""
-        found = []
-        by_task: dict[str, list[Any]] = {}
-        for start in self.workshop.started:
-            by_task.setdefault(start.task, []).append(start)
-            if self.cancelled_at is None or start.at <= self.cancelled_at:
-                continue
-            if self.kernel.observer.claimed_at.get(start.attempt_id, 0.0) > self.cancelled_at:
-                found.append(f"I7: {start.task} was taken after the cancel, and started")
-            if start.at > self.cancelled_at + Pacing().check_s:
-                found.append(f"I7: {start.task} started {start.at - self.cancelled_at:.1f} s after the cancel")
-        faults = sum(self.kernel.hit.values())
-        failures = self.story.shape.failures
-        needed = {id: (3 if failures.get(id) == -1 else failures.get(id, 0) + 1) for id in self.story.shape.parents}
-        extra = sum(max(0, len(starts) - needed[id]) for id, starts in by_task.items())
-        if extra > faults:
-            found.append(f"I4: {extra} extra starts, {faults} faults hit")
-        return found
-
-    def _waits(self) -> list[str]:
-        """How long a task that is ready waits for its first start: nothing with no fault, else at most a period of the
-        reconciler once faults are off, and a lease more when somebody died with the task just before. Where there is a
-        limit, tasks wait for others.
-        """
-        if self.story.shape.limit is not None:
-            return []
-        found, seen = [], set()
-        hits, skew_s = sum(self.kernel.hit.values()), self.story.faults.skew_s
-        for start in self.workshop.started:
-            if start.task in seen:
-                continue
-            seen.add(start.task)
-            if hits == 0:
-                latest = start.ready_at + DISPATCH_S + skew_s
-            elif start.ready_at >= TROUBLE_S:
-                latest = start.ready_at + OVERDUE_S + PERIOD_S + 3 + DISPATCH_S + skew_s
-            else:
-                latest = TROUBLE_S + 2 * (PERIOD_S + 3) + Pacing().lease_s + DISPATCH_S + skew_s
-            if start.at > latest:
-                found.append(f"I11: {start.task} was ready at {start.ready_at:.1f} and started at {start.at:.1f}")
-        return found
+        for generation in self.generations:
+            found += generation.violations(self.kernel, self.workshop, self.story)
+        return [*found, *self._silences()]
 
     def _silences(self) -> list[str]:
         letters = self.kernel.inner.runs.list_dead_letters(limit=1000).items
