@@ -176,10 +176,7 @@ def outcome(
         "result": stage.result(run_id) if run.status is Status.SUCCEEDED else None,
         "events": told_by_task(stage, run_id),
         "tasks": {id: (task.status, task.attempt) for id, task in stage.tasks(run_id).items()},
-        "printed": {
-            id: [line.partition("; peak ")[0] for line in stage.log(run_id, id) if "/dagy-run-" not in line]
-            for id in stage.tasks(run_id)
-        },
+        "printed": {id: [line.partition("; peak ")[0] for line in stage.log(run_id, id)] for id in stage.tasks(run_id)},
     }
 
 
@@ -232,7 +229,7 @@ def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any)
 
 
 ON_THIS_MACHINE = """
-    import json, sys
+    import json, re, sys
     from pathlib import Path
     from dagy.artifact import load_target
     from dagy.core.errors import DagyError
@@ -248,7 +245,8 @@ ON_THIS_MACHINE = """
 
     def printed(log):
         lines = log.read_text().splitlines() if log.exists() else []
-        return [line[33:] for line in lines if "/flow.py" not in line]  # what stands behind time and stream
+        # What stands behind time and stream; a stage's tracebacks name files as they lie in the artifact.
+        return [re.sub('File ".*/', 'File "', line[33:]) for line in lines]
 
     result = None
     try:
@@ -278,13 +276,13 @@ def test_a_run_on_this_machine_comes_to_what_a_run_of_the_stage_comes_to(stage: 
     takes_path = "path: str" in FLOWS[name]
     for tries in (tmp_path / "there", tmp_path / "here"):
         tries.write_text("x")  # the second attempt is the last: the third would come after ten minutes
-    (tmp_path / "flow.py").write_text(textwrap.dedent(FLOWS[name]))
+    (tmp_path / "the_flow.py").write_text(textwrap.dedent(FLOWS[name]))
     there = outcome(stage, FLOWS[name], Isolation.IN_PROCESS, {"path": str(tmp_path / "there")} if takes_path else {})
     del there["events"][None]  # what AWS does with the run
 
     parameters = json.dumps({"path": str(tmp_path / "here")} if takes_path else {})
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ON_THIS_MACHINE), tmp_path / "flow.py", parameters],
+        [sys.executable, "-c", textwrap.dedent(ON_THIS_MACHINE), tmp_path / "the_flow.py", parameters],
         env={**os.environ, "DAGY_LOCAL_DIR": str(tmp_path / "home")},
         capture_output=True,
         text=True,

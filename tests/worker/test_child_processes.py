@@ -282,4 +282,5 @@ def test_the_flows_own_failure_names_itself(make_job):
     assert isinstance(said[-1], FlowFailed)
     assert said[-1].failure.error_type == "LookupError"
     assert 'raise LookupError("in the flow\'s body")' in said[-1].failure.traceback
+    assert 'File "the_flow.py", line' in said[-1].failure.traceback
     assert not any(isinstance(each, FlowSucceeded) for each in said)

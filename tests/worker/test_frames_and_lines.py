@@ -124,8 +124,8 @@ def test_a_result_that_finds_no_room_on_disk_fails_its_task(tmp_path):
         to_payload(encode("x" * 2**20), folder=tmp_path / "missing")
 
 
-def test_a_failure_fits_into_an_item_and_keeps_the_end_of_its_traceback():
-    failure = shortened(Failure("ValueError", "m" * 100_000, "t" * 1_000_000 + "the cause"))
+def test_a_failure_fits_into_an_item_and_keeps_the_end_of_its_traceback(tmp_path):
+    failure = shortened(Failure("ValueError", "m" * 100_000, "t" * 1_000_000 + "the cause"), tmp_path)
 
     assert len(failure.message) < 17_000
     assert len(failure.traceback) < 66_000 and failure.traceback.endswith("the cause")

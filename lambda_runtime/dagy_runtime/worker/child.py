@@ -91,7 +91,7 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
     try:
         traced = _traced(job)
     except BaseException as error:  # also `sys.exit()` in a module's body
-        return _author_failure(error, link)
+        return _author_failure(error, job, link)
     if job.only_task is not None:
         traced = _part_of(traced, job.only_task)
     tasks = _planned(traced, job.metadata)
@@ -102,12 +102,12 @@ def _carry_out(job: Job, link: Link, control: Control) -> Ended:
         traced = _on_its_own(traced)
     if job.is_plan_only:
         control.drain()
-    recorder = PipeRecorder(link, handover_dir=job.handover_dir)
+    recorder = PipeRecorder(link, handover_dir=job.handover_dir, code_dir=job.code_dir)
     try:
         outcome = run_flow(traced, recorder, options=job.options, finished=job.finished, control=control)
         return _ended(outcome, job)
     except BaseException as error:
-        return _author_failure(error, link)
+        return _author_failure(error, job, link)
 
 
 def _traced(job: Job) -> TracedFlow:
@@ -157,7 +157,7 @@ def _ended(outcome: Outcome, job: Job) -> Ended:
             except ArtifactSerializationError as error:
                 return FlowFailed(Failure(type(error).__name__, str(error)))
         case Failed(failure=failure, task_run_id=task_run_id):
-            return FlowFailed(shortened(failure), task_run_id)
+            return FlowFailed(shortened(failure, job.code_dir), task_run_id)
         case Cancelled(reason=reason):
             return FlowCancelled(reason)
         case HandedBack(resume_in_s=resume_in_s, flow_attempt=flow_attempt):
@@ -165,9 +165,9 @@ def _ended(outcome: Outcome, job: Job) -> Ended:
     raise AssertionError(f"run_flow returned {outcome!r}")
 
 
-def _author_failure(error: BaseException, link: Link) -> FlowFailed:
+def _author_failure(error: BaseException, job: Job, link: Link) -> FlowFailed:
     """The traceback goes into the log as well: that is where people look first."""
-    failure = shortened(_failure(error))
+    failure = shortened(_failure(error), job.code_dir)
     for line in failure.traceback.splitlines():
         link.send(Logged(None, "stderr", line))
     return FlowFailed(failure)
