@@ -27,15 +27,19 @@ check: setup ## Formatter, linter, types, layers
 	mypy
 	lint-imports
 
+# Tests that fork with every run go first and alone: a process that holds all other tests takes twice as long to fork.
+FORKING := tests/engine tests/worker
+
 unit: setup ## Tests that need no local cloud; with DAGY_COVERAGE=1 also how much of the command line they reach
+	pytest -q -n 2 $(FORKING)
 	if [ -z "$${DAGY_COVERAGE:-}" ]; then \
-	  pytest -q -n 2 -m "not local_cloud"; \
+	  pytest -q -n 2 -m "not local_cloud" $(FORKING:%=--ignore %); \
 	else \
 	  rm -rf build/coverage; \
 	  coverage run -m pytest -q -n 2 -m "not local_cloud" tests/cli; \
 	  coverage combine --quiet; \
 	  coverage report; \
-	  pytest -q -n 2 -m "not local_cloud" --ignore tests/cli; \
+	  pytest -q -n 2 -m "not local_cloud" --ignore tests/cli $(FORKING:%=--ignore %); \
 	fi
 
 e2e: setup ## The main job on the local cloud, without and with IAM enforcement

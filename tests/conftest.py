@@ -6,6 +6,7 @@ it for what it starts so.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,11 @@ WITH_CLOUD = ("e2e", "local_cloud")  # the folders that `make e2e` looks into
 def pytest_itemcollected(item: pytest.Item) -> None:
     if item.get_closest_marker("local_cloud") and item.path.relative_to(ROOT).parts[0] not in WITH_CLOUD:
         raise pytest.UsageError(f"{item.nodeid} needs the local cloud: tests that do are in {WITH_CLOUD}")
+
+
+def pytest_collection_finish() -> None:
+    """Seven thousand tests stay to the end: the collector of garbage need not look at them again and again."""
+    gc.freeze()
 
 
 def pytest_runtest_setup() -> None:
