@@ -81,9 +81,9 @@ class TestTimers:
 
 
 class TestExecutions:
-    def test_a_task_is_an_execution_that_is_told_the_function_and_the_message(self, clients, stub):
+    def test_a_task_is_an_execution_that_is_told_the_function_the_size_and_the_message(self, clients, stub):
         message = RunTask("one", "load-1", 0)
-        given = {"function": "dagy-nano", "message": to_json(message)}
+        given = {"function": "dagy-nano", "size": "nano", "message": to_json(message)}
         request = {"stateMachineArn": MACHINE, "name": "one-load-1-x", "input": json.dumps(given)}
         answer = {"executionArn": "arn:aws:states:e", "startDate": 0}
         stub("stepfunctions").add_response("start_execution", answer, request)

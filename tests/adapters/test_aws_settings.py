@@ -51,6 +51,19 @@ def test_a_runtime_function_reaches_itself_and_no_other():
         functions.runtime(Size.NANO)
 
 
+def test_a_container_reaches_the_function_of_its_size_and_its_own_machine():
+    environ = {name: value for name, value in RUNTIME.items() if name != "AWS_LAMBDA_FUNCTION_NAME"}
+    told = {"DAGY_RUNTIME_FUNCTION": "dagy-small", "DAGY_CONTAINER_STATE_MACHINE": "arn:containers"}
+    settings = read_settings({**environ, **told})
+    assert settings.functions.runtime(Size.SMALL) == "dagy-small"
+    assert settings.container_state_machine == "arn:containers"
+
+
+def test_only_a_stage_with_containers_can_start_them():
+    assert aws.world(RUNTIME).containers is None
+    assert aws.world({**RUNTIME, "DAGY_CONTAINER_STATE_MACHINE": "arn:containers"}).containers is not None
+
+
 def test_the_others_reach_every_runtime_they_are_told_of():
     functions = read_settings(API).functions
     assert (functions.runtime(Size.NANO), functions.control_function()) == ("dagy-nano", "dagy-control")

@@ -175,7 +175,12 @@ class Stage:
     def deliver(self, **how: Any) -> None:
         """Bring every message that waits to its function, and let every execution that is due go on, until none is."""
         while self.ports.dispatcher.deliver_all(lambda delivery: self._handle(delivery, how)):
-            self.ports.executions.go_on(lambda delivery: self._handle(delivery, how))
+            self.go_on(**how)
+
+    def go_on(self, **how: Any) -> None:
+        """Let executions go on that are due, and start the containers that wait."""
+        self.ports.executions.go_on(lambda delivery: self._handle(delivery, how))
+        self.ports.containers.go_on(lambda delivery: self.handle(delivery.message, is_container=True))
 
     def until_quiet(self, **how: Any) -> None:
         """As `deliver`, and let time pass until no timer and no execution waits."""
@@ -183,7 +188,7 @@ class Stage:
         while dues := [at for at in (self.ports.timers.next_at(), self.ports.executions.next_at()) if at is not None]:
             self.clock.advance(max(0.0, min(dues) - self.clock.now()))
             self.ports.timers.deliver_due(lambda delivery: self._handle(delivery, how))
-            self.ports.executions.go_on(lambda delivery: self._handle(delivery, how))
+            self.go_on(**how)
             self.deliver(**how)
 
     def _handle(self, delivery: memory.Delivery, how: Mapping[str, Any]) -> float | None:
@@ -193,7 +198,9 @@ class Stage:
             return None
         return self.handle(delivery.message, **how)
 
-    def handle(self, message: Any, **how: Any) -> float | None:
+    def handle(
+        self, message: Any, *, is_container: bool = False, time_left: Callable[[], float] = lambda: 900.0, **how: Any
+    ) -> float | None:
         """Bring one message to a runtime function; when it wants to be invoked again, if it can be told."""
         match message:
             case AdvanceRun():
@@ -205,12 +212,13 @@ class Stage:
                     run_task(
                         self.ports,
                         message,
-                        time_left=lambda: 900.0,
+                        time_left=time_left,
                         request_id="request-1",
                         pacing=BRISK,
                         console=self.console.append,
                         sleep=self.clock.advance,
                         workshop=ForkedWorkshop(self.ports.blobs, self.cache),
+                        is_container=is_container,
                     )
                 )
                 return again_at(self.ran[-1])

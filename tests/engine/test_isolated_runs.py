@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dagy.core.sizes import Executor, Isolation
 from dagy.core.states import Status
-from dagy_runtime.engine.isolated.task import Passed, Ran, Repeated
+from dagy_runtime.engine.isolated.deciding import CONTAINER_OVERDUE_S
+from dagy_runtime.engine.isolated.task import Passed, Ran, Repeated, Stopped
+from dagy_runtime.engine.rescue_timer import PERIOD_S
 from dagy_runtime.messages import RunTask
 from dagy_runtime.values import Problem
 
@@ -180,7 +183,7 @@ def outcome(
     }
 
 
-@pytest.mark.parametrize("executor", [Executor.LAMBDA, Executor.STEP_FUNCTIONS])
+@pytest.mark.parametrize("executor", list(Executor))
 @pytest.mark.parametrize("name", FLOWS)
 def test_an_isolated_run_comes_to_what_a_run_in_one_process_comes_to(
     stage: Any, tmp_path: Any, name: str, executor: Executor
@@ -193,8 +196,10 @@ def test_an_isolated_run_comes_to_what_a_run_in_one_process_comes_to(
 
     assert apart == whole
     begun = sorted(id for id, (_, attempt) in whole["tasks"].items() if attempt > 0)
-    executed = sorted(execution.message.task_run_id for execution in stage.ports.executions.started)
-    assert executed == (begun if executor is Executor.STEP_FUNCTIONS else [])
+    tries = [1, 2] if "retried" in name and executor is Executor.ECS else [1]  # a container does not wait for long
+    for machine, its in ((stage.ports.executions, Executor.STEP_FUNCTIONS), (stage.ports.containers, Executor.ECS)):
+        executed = sorted(execution.message.task_run_id for execution in machine.started)
+        assert executed == (sorted(id for id in begun for _ in tries) if executor is its else [])
 
 
 def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any) -> None:
@@ -366,6 +371,114 @@ MIXED = """
         n = double(flaky(path))
         return [add(n, m) for m in range(3)]
 """
+
+
+IN_CONTAINERS = """
+    import pathlib
+    from dagy import flow, task
+
+    @task(executor="ecs", retries=1, retry_delay_seconds=600)
+    def flaky(path: str):
+        tries = pathlib.Path(path)
+        if not tries.exists():
+            tries.touch()
+            raise ConnectionError("not yet")
+        return 2
+
+    @task(executor="step-functions")
+    def double(n: int) -> int:
+        return 2 * n
+
+    @task(executor="lambda")
+    def add(n: int, m: int) -> int:
+        return n + m
+
+    @flow
+    def f(path: str):
+        n = double(flaky(path))
+        return [add(n, m) for m in range(3)]
+"""
+
+
+def test_a_task_in_a_container_waits_by_a_timer_whose_message_the_function_sends_on(stage: Any, tmp_path: Any) -> None:
+    run_id = stage.submit(stage.deploy(IN_CONTAINERS), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
+    stage.deliver()
+    assert stage.ran == [Ran(Status.PENDING)]
+    [timer] = [timer for timer in stage.ports.timers.set_timers if isinstance(timer.message, RunTask)]
+    assert timer.at == stage.tasks(run_id)["flaky-1"].not_before
+
+    stage.until_quiet()
+
+    assert stage.result(run_id) == [4, 5, 6]
+    assert stage.ran[1:3] == [Passed("task_sent_on"), Ran(Status.SUCCEEDED)]
+    assert [delivery.message.task_run_id for delivery in stage.ports.containers.started] == ["flaky-1"] * 2
+    assert [delivery.message.task_run_id for delivery in stage.ports.executions.started] == ["double-1"]
+
+
+def test_a_container_that_was_lost_is_replaced_when_it_must_have_started(stage: Any, tmp_path: Any) -> None:
+    (tmp_path / "tries").touch()
+    run_id = stage.submit(stage.deploy(IN_CONTAINERS), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
+    [lost] = stage.ports.containers.waiting
+    stage.ports.containers.waiting.clear()
+
+    stage.until_quiet()
+
+    assert stage.run(run_id).status is Status.SUCCEEDED
+    [_, second] = stage.ports.containers.started
+    assert CONTAINER_OVERDUE_S <= second.at - lost.at <= CONTAINER_OVERDUE_S + 2 * PERIOD_S
+
+
+def test_a_container_that_is_told_to_end_gives_its_task_back_at_once(stage: Any, tmp_path: Any) -> None:
+    source = """
+        import pathlib, time
+        from dagy import flow, task
+
+        @task(executor="ecs")
+        def slow(path: str):
+            began = pathlib.Path(path)
+            if not began.exists():
+                began.touch()
+                time.sleep(600)
+            return 1
+
+        @flow
+        def f(path: str):
+            return slow(path)
+    """
+    path = tmp_path / "began"
+    run_id = stage.submit(stage.deploy(source), {"path": str(path)}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
+    [execution] = stage.ports.containers.waiting
+
+    def stop_when_it_began() -> float:
+        if path.exists():
+            raise Stopped
+        return 900.0
+
+    with pytest.raises(Stopped):
+        stage.handle(execution.message, is_container=True, time_left=stop_when_it_began)
+    stopped = stage.tasks(run_id)["slow-1"]
+    assert (stopped.status, stopped.lease_until) == (Status.RUNNING, stage.clock.now())
+
+    stage.go_on()  # no time passes: the execution tries again
+    stage.deliver()
+
+    assert stage.result(run_id) == 1
+    assert stage.tasks(run_id)["slow-1"].attempt == 1  # being stopped is no attempt
+
+
+def test_a_stage_without_containers_refuses_the_plan_and_says_how_to_mend_it(stage: Any, tmp_path: Any) -> None:
+    flow = stage.deploy(IN_CONTAINERS)
+    run_id = stage.submit(flow, {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
+    bare = replace(stage.ports, containers=None)
+
+    stage.advance(stage.ports.dispatcher.waiting.pop(0).message, ports=bare)
+
+    run = stage.run(run_id)
+    assert run.status is Status.FAILED and run.problem is not None
+    assert "'flaky-1' wants executor 'ecs', but the stage has no containers" in run.problem.message
+    assert "--set fargate=true" in run.problem.message
 
 
 def test_tasks_of_one_flow_may_have_different_executors(stage: Any, tmp_path: Any) -> None:

@@ -149,7 +149,7 @@ class Journal:
                 f"The flow's body gave another plan than when the run began: {conflict}. A run that goes on in a new "
                 "invocation traces its flow again, so the body must depend on its parameters only.",
             )
-        if (reason := misfit(frame.tasks, self.run)) is not None:
+        if (reason := misfit(frame.tasks, self.run, has_containers=self.ports.containers is not None)) is not None:
             return Refused(frame.number, reason)
         new = [
             TaskRun(

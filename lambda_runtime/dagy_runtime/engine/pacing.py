@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 
@@ -21,6 +23,12 @@ class Pacing(Struct, frozen=True):
     longest_wait_s: float = 2.0  # a longer wait is a timer's, and costs nothing meanwhile
     max_hops: int = 2000  # invocations per run: AWS's own protection against endless chains is switched off
     max_deaths: int = 3  # of the whole function while one task ran
+
+
+IN_A_CONTAINER: Final = Pacing(longest_wait_s=60.0)
+"""Another container takes that long to start, and the one that waits is paid for."""
+CONTAINER_TIME_S: Final = 24 * 3600.0
+"""What a task has in a container that asks for no timeout of its own: one that hangs is not paid for until noticed."""
 
 
 def drain_margin_s(total_s: float) -> float:

@@ -74,6 +74,7 @@ class Ports(Struct, frozen=True):
     blobs: Blobs
     dispatcher: Dispatcher
     executions: Executions
+    containers: Executions | None  # None: the stage has no containers, or this is nobody who starts one
     timers: Timers
     schedules: Schedules
     clock: Clock

@@ -18,11 +18,12 @@ class Dispatcher(Protocol):
 
 
 class Executions(Protocol):
-    """Tasks as executions of the stage's task machine, which people can watch in AWS's console."""
+    """Tasks as executions of one of the stage's state machines, which people can watch in AWS's console."""
 
     def start(self, size: Size, message: RunTask, *, name: str) -> None:
-        """Have the machine invoke the runtime function with this message, and again at any time that the answer names.
-        What it cannot deliver becomes a dead letter. `name` is for people; a repeat may start another.
+        """The task machine invokes the runtime function with this message, and again at any time that the answer names;
+        the container machine starts a container that is given it. What cannot be delivered becomes a dead letter.
+        `name` is for people; a repeat may start another.
         """
 
 

@@ -15,7 +15,8 @@ What each adapter asks of IAM, all of it on the stage's own resources, none of i
 |                | s3:DeleteObject                                              | the bucket's `packages/*`       |
 |                | s3:ListBucket                                                | the bucket                      |
 | dispatcher     | lambda:InvokeFunction                                        | runtime and control functions   |
-| executions     | states:StartExecution                                        | the task state machine          |
+| executions,    | states:StartExecution                                        | the task and the container      |
+| containers     |                                                              | state machine                   |
 | timers         | states:StartExecution                                        | the timer state machine         |
 | schedules      | scheduler:CreateSchedule UpdateSchedule GetSchedule          | the schedules of the group      |
 |                | DeleteSchedule                                               |                                 |
@@ -73,6 +74,11 @@ def world(environ: Mapping[str, str]) -> Ports:
         blobs=blobs,
         dispatcher=LambdaDispatcher(clients, settings.functions),
         executions=StepFunctionsExecutions(clients, settings.functions, state_machine=settings.task_state_machine),
+        containers=(
+            StepFunctionsExecutions(clients, settings.functions, state_machine=settings.container_state_machine)
+            if settings.container_state_machine
+            else None
+        ),
         timers=StepFunctionsTimers(clients, settings.functions, state_machine=settings.timer_state_machine),
         schedules=EventBridgeSchedules(clients, settings.scheduler, clock) if settings.scheduler else NoSchedules(),
         clock=clock,

@@ -1,7 +1,7 @@
 """Messages to the stage's functions: now by asynchronous invocation, later by an execution of the timer machine, and
-tasks as executions of the task machine.
+tasks as executions of the task machine, or of the container machine.
 
-IAM: lambda:InvokeFunction on the runtime and control functions; states:StartExecution on the two state machines.
+IAM: lambda:InvokeFunction on the runtime and control functions; states:StartExecution on the three state machines.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class StepFunctionsTimers:
 
 
 class StepFunctionsExecutions:
-    """Only functions that release tasks know the machine."""
+    """Only those that release tasks know the machine. Both machines are told the same."""
 
     def __init__(self, clients: Clients, functions: Functions, *, state_machine: str) -> None:
         self._clients = clients
@@ -80,7 +80,7 @@ class StepFunctionsExecutions:
         """Raises: NotFound in a function that releases no tasks."""
         if not self._state_machine:
             raise NotFound("task state machine", "this function was told of none", "Only runtime functions know it.")
-        request = {"function": self._functions.runtime(size), "message": to_json(message)}
+        request = {"function": self._functions.runtime(size), "size": size.value, "message": to_json(message)}
         with translated("states:StartExecution", self._state_machine):
             self._clients.get("stepfunctions").start_execution(
                 stateMachineArn=self._state_machine, name=execution_name(name), input=json.dumps(request)

@@ -1,4 +1,4 @@
-"""What a function of a stage is told by its environment."""
+"""What a function, or a container, of a stage is told by its environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Functions(Struct, frozen=True):
     control: str | None
 
     def runtime(self, size: Size) -> str:
-        """Raises: NotFound in a runtime function that is asked for another size than its own."""
+        """Raises: NotFound in a runtime function, or a container, that is asked for another size than its own."""
         if size not in self.runtimes:
             raise NotFound("runtime function of size", size, f"Known here: {', '.join(self.runtimes) or 'none'}")
         return self.runtimes[size]
@@ -48,6 +48,7 @@ class Settings(Struct, frozen=True):
     functions: Functions
     timer_state_machine: str  # empty where nothing is ever sent
     task_state_machine: str  # empty where no task is released
+    container_state_machine: str  # empty there, too, and where the stage has no containers
     scheduler: SchedulerSettings | None  # only functions that change schedules have it
 
 
@@ -58,7 +59,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if environ.get("DAGY_SENDS") != NOTHING:
         needed += ["DAGY_TIMER_STATE_MACHINE"]
         needed += (
-            ["AWS_LAMBDA_FUNCTION_NAME", "DAGY_TASK_STATE_MACHINE"]
+            [_own_name(environ), "DAGY_TASK_STATE_MACHINE"]
             if is_runtime
             else ["DAGY_RUNTIMES", "DAGY_CONTROL_FUNCTION"]
         )
@@ -75,6 +76,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         functions=Functions(_runtimes(environ), _control(environ)),
         timer_state_machine=environ.get("DAGY_TIMER_STATE_MACHINE", ""),
         task_state_machine=environ.get("DAGY_TASK_STATE_MACHINE", ""),
+        container_state_machine=environ.get("DAGY_CONTAINER_STATE_MACHINE", ""),
         scheduler=SchedulerSettings(*(environ[name] for name in scheduling)) if has_scheduler else None,
     )
 
@@ -85,10 +87,15 @@ def _control(environ: Mapping[str, str]) -> str | None:
     return environ.get("AWS_LAMBDA_FUNCTION_NAME") if control == ITSELF else control
 
 
+def _own_name(environ: Mapping[str, str]) -> str:
+    """Where a runtime function finds its own name, and a container that of the function of its size."""
+    return "DAGY_RUNTIME_FUNCTION" if "DAGY_RUNTIME_FUNCTION" in environ else "AWS_LAMBDA_FUNCTION_NAME"
+
+
 def _runtimes(environ: Mapping[str, str]) -> dict[Size, str]:
     """A runtime function knows only itself: naming the others would be a cycle in its stack."""
     if "DAGY_SIZE" in environ:
-        return {Size(environ["DAGY_SIZE"]): environ["AWS_LAMBDA_FUNCTION_NAME"]}
+        return {Size(environ["DAGY_SIZE"]): environ[_own_name(environ)]}
     try:
         return {Size(size): function for size, function in json.loads(environ.get("DAGY_RUNTIMES", "{}")).items()}
     except (ValueError, AttributeError) as error:

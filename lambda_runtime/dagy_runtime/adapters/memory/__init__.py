@@ -66,6 +66,7 @@ def world(**overrides: Any) -> Ports:
         "blobs": MemoryBlobs(),
         "dispatcher": MemoryDispatcher(),
         "executions": MemoryExecutions(clock),
+        "containers": MemoryExecutions(clock),
         "timers": MemoryTimers(clock),
         "schedules": MemorySchedules(),
         "clock": clock,

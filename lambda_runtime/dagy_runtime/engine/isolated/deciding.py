@@ -7,6 +7,7 @@ from typing import Final, Union
 
 from msgspec import Struct
 
+from dagy.core.sizes import Executor
 from dagy.core.states import Status
 from dagy.core.timestamps import to_epoch
 from dagy_runtime.engine.pacing import Pacing
@@ -82,21 +83,27 @@ OVERDUE_S: Final = 15.0
 """A message that has not come by then is taken for lost: a function is invoked within milliseconds, unless all are
 busy. A second message for a task that only waits its turn costs a few reads.
 """
+CONTAINER_OVERDUE_S: Final = 300.0
+"""A container starts within one or two minutes, and one that was lost is replaced by its execution. A second one costs
+a start, and finds the task taken.
+"""
 _SPOILING: Final = (Status.FAILED, Status.SKIPPED, Status.CANCELLED)
 
 
 def _is_lost(task: TaskRun, run: Run, tasks: Mapping[str, TaskRun], *, now: float) -> bool:
     """Whether a message must have come by now, and has not."""
     if task.status is Status.RUNNING:
-        return task.lease_until is not None and task.lease_until <= now
+        grace_s = CONTAINER_OVERDUE_S if task.executor is Executor.ECS else 0.0
+        return task.lease_until is not None and task.lease_until + grace_s <= now
     if task.status is not Status.PENDING:
         return False
+    overdue_s = CONTAINER_OVERDUE_S if task.executor is Executor.ECS else OVERDUE_S
     if task.not_before is not None:
-        return task.not_before + OVERDUE_S <= now
+        return task.not_before + overdue_s <= now
     parents = [tasks[id] for id in task.depends_on]
     if any(parent.status is not Status.SUCCEEDED for parent in parents):
         return False
-    return _latest(run.started_at, parents) + OVERDUE_S <= now
+    return _latest(run.started_at, parents) + overdue_s <= now
 
 
 def _latest(started_at: str | None, parents: Iterable[TaskRun]) -> float:

@@ -16,6 +16,7 @@ from typing import Any, Final, Union
 from msgspec import Struct
 
 from dagy.core.errors import DagyError
+from dagy.core.sizes import Executor
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy.execution.recorder import Finished, RunOptions
@@ -23,7 +24,7 @@ from dagy_runtime.engine.artifacts import Unusable
 from dagy_runtime.engine.event_log import EventLog
 from dagy_runtime.engine.exchange import Exchange
 from dagy_runtime.engine.isolated.deciding import Busy, Early, Over, Start, next_step
-from dagy_runtime.engine.isolated.executors import wake_later
+from dagy_runtime.engine.isolated.executors import start_task, wake_later
 from dagy_runtime.engine.isolated.release import follow_up
 from dagy_runtime.engine.isolated.task_journal import TaskJournal
 from dagy_runtime.engine.isolated.task_limits import has_permit, release_permit
@@ -39,8 +40,6 @@ from dagy_runtime.ports import Ports
 from dagy_runtime.values import Lease, Problem, Run, TaskRun
 
 _LOG: Final = logging.getLogger("dagy.engine.task")
-_SHORT_WAIT_S: Final = 2.0
-"""A shorter delay is waited for: a timer is not much more precise, and costs money."""
 
 
 class Ran(Struct, frozen=True):
@@ -57,8 +56,8 @@ class Repeated(Struct, frozen=True):
 
 
 class Passed(Struct, frozen=True):
-    """Nothing was to be done here. `reason`: `task_unknown`, `task_taken`, `task_waits`, `task_queued` (for its limit)
-    or `run_final`. `again_at` is as that of `Ran`.
+    """Nothing was to be done here. `reason`: `task_unknown`, `task_taken`, `task_waits`, `task_queued` (for its limit),
+    `task_sent_on` (to a container) or `run_final`. `again_at` is as that of `Ran`.
     """
 
     reason: str
@@ -67,6 +66,12 @@ class Passed(Struct, frozen=True):
 
 class Dropped(Struct, frozen=True):
     """The task had become somebody else's, or its run had ended, while we worked on it. Nothing more was written."""
+
+
+class Stopped(BaseException):
+    """To be raised in the middle of `run_task`, by a signal's handler, when this process is told to end: the task is
+    given back at once. Wherever it strikes, that is as if the process had died there.
+    """
 
 
 RanTask = Union[Ran, Repeated, Passed, Dropped]
@@ -86,6 +91,7 @@ def run_task(
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     workshop: Workshop | None = None,
+    is_container: bool = False,
 ) -> RanTask:
     """Raises: Unavailable, or anything unforeseen: AWS delivers the message again, and whoever gets it takes the task
     over when the lease has run out.
@@ -97,7 +103,7 @@ def run_task(
     step = next_step(task, now=ports.clock.now(), pacing=pacing)
     if isinstance(step, Early):
         wait_s = step.not_before - ports.clock.now()
-        if wait_s > _SHORT_WAIT_S:
+        if wait_s > pacing.longest_wait_s:
             return _passed(message, "task_waits", again_at=wake_later(ports, task))
         sleep(max(0.0, wait_s))
         step = next_step(task, now=step.not_before, pacing=pacing)
@@ -105,6 +111,8 @@ def run_task(
         return _again(ports, place, task)
     if isinstance(step, (Busy, Early)):
         return _passed(message, "task_taken")
+    if task.executor is Executor.ECS and not is_container:  # a timer's message comes to the function
+        return _sent_on(ports, message)
     if not has_permit(ports, place.task):
         return _passed(message, "task_queued")
     return _Attempt(ports, place, task, step, request_id, pacing, console, monotonic, workshop).carry_out(time_left)
@@ -116,6 +124,14 @@ def _again(ports: Ports, place: Place, task: TaskRun) -> Repeated | Passed:
         return Passed("run_final")
     follow_up(ports, run, place, task)
     return Repeated()
+
+
+def _sent_on(ports: Ports, message: RunTask) -> Passed:
+    run = ports.runs.get_run(message.run_id)
+    if run is None or run.status.is_final:
+        return Passed("run_final")
+    start_task(ports, run, message, Executor.ECS)
+    return _passed(message, "task_sent_on")
 
 
 def _told(released: Sequence[str]) -> dict[str, Any]:
@@ -192,6 +208,10 @@ class _Attempt(Struct, frozen=True):
         except LeaseLost:
             _LOG.warning("lease_lost run_id=%s task_run_id=%s attempt_id=%s", run.id, self.task.id, own_id)
             return Dropped()
+        except Stopped:
+            with suppress(DagyError):
+                self._give_back(own_id)
+            raise
         finally:
             with suppress(DagyError):
                 logs.close()
@@ -261,6 +281,11 @@ class _Attempt(Struct, frozen=True):
             return None
         run = self.ports.runs.get_run(self.task.run_id)
         return None if run is None or run.status.is_final else Lease(run.id, own_id, now + self.pacing.lease_s)
+
+    def _give_back(self, own_id: str) -> None:
+        """It is RUNNING still, with a lease that ends now: to be taken over."""
+        now = self.ports.clock.now()
+        self.ports.runs.renew_task(self.task.run_id, self.task.id, attempt_id=own_id, now=now, lease_s=0.0)
 
     def _settle(self, claimed: TaskRun) -> None:
         now = to_iso(self.ports.clock.now())

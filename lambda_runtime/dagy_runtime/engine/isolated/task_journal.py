@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dagy.core.sizes import SHAPES
+from dagy.core.sizes import SHAPES, Executor
 from dagy.core.states import Status
 from dagy.core.timestamps import to_iso
 from dagy.execution.recorder import Measured
@@ -83,8 +83,7 @@ class TaskJournal:
             case TimeRanOut():
                 return self.fail(after_time_ran_out(self._situation(), total_s=total_s).failed[0][1])
             case Died(exit=exit):
-                memory_mib = SHAPES[self.run.size].lambda_memory_mib
-                return self.fail(after_death(self._situation(), exit, memory_mib=memory_mib).failed[0][1])
+                return self.fail(after_death(self._situation(), exit, memory_mib=self._memory_mib).failed[0][1])
             case BrokeOff(reason=reason):
                 return self.fail(after_nonsense(self._situation(), reason).failed[0][1])
         return self.fail(Problem("ProcessBroken", "The task's process ended without saying how the task did"))
@@ -188,6 +187,11 @@ class TaskJournal:
                 data={"attempt_id": own_id, **how},
             )
         return stands
+
+    @property
+    def _memory_mib(self) -> int:
+        shape = SHAPES[self.run.size]
+        return shape.fargate_memory_mib if self.claimed.executor is Executor.ECS else shape.lambda_memory_mib
 
     @property
     def _number(self) -> int:
