@@ -1,4 +1,4 @@
-"""The task and the container machine in memory: executions that wait in a list until a test, or the simulation, lets them go on."""
+"""The task and the container machine in memory: executions that wait in a list until somebody lets them go on."""
 
 from __future__ import annotations
 

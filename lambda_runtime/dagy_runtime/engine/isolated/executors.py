@@ -2,8 +2,8 @@
 
 With `lambda` it is an asynchronous invocation, and a timer while it waits. With `step-functions` it is an execution of
 the stage's task machine, which invokes the same function with the same message, and waits when the answer says so.
-With `ecs` it is one of the container machine, which starts a container on Fargate that is given the message; and again a
-timer while it waits, since a container is paid for.
+With `ecs` it is one of the container machine, which starts a container on Fargate with the message; and again a timer
+while it waits, since a container is paid for.
 """
 
 from __future__ import annotations
