@@ -24,6 +24,8 @@ class Settings:
     alarm_topic_arn: str | None = None
     dashboard: bool | None = None
     tracing: bool | None = None
+    fargate: bool | None = None
+    """Whether tasks can run in containers, with the executor `ecs`."""
     log_retention_days: int | None = None
     run_retention_days: int | None = None
     kms_key_arn: str | None = None

@@ -53,6 +53,8 @@ class StageConfig:
     """What was asked to be otherwise. Ids of things that exist are read from here; the rest is in the fields above."""
     has_dashboard: bool = False
     has_tracing: bool = False
+    has_containers: bool = False
+    """Whether tasks can run on Fargate: executor `ecs`."""
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -101,6 +103,7 @@ def with_settings(stage: StageConfig, settings: Settings) -> StageConfig:
         has_alarms=chosen(settings.alarms, usual.has_alarms or settings.alarm_topic_arn is not None),
         has_dashboard=chosen(settings.dashboard, usual.has_dashboard),
         has_tracing=chosen(settings.tracing, usual.has_tracing),
+        has_containers=chosen(settings.fargate, usual.has_containers),
         log_retention_days=chosen(settings.log_retention_days, usual.log_retention_days),
         run_retention_days=chosen(settings.run_retention_days, usual.run_retention_days),
     )
@@ -139,6 +142,7 @@ def _defaults_of(name: str, emulator: Emulator | None) -> StageConfig:
             run_retention_days=30,
             architecture=host_architecture(),
             emulator=emulator,
+            has_containers=True,
         )
     if name == DEFAULT_STAGE:
         return StageConfig(name, is_protected=False, has_alarms=False, log_retention_days=7, run_retention_days=30)

@@ -123,6 +123,7 @@ class Api(Construct):
                 "DAGY_SCHEDULE_GROUP": props.scheduling.group_name,
                 "DAGY_SCHEDULE_ROLE": props.scheduling.role_arn,
                 "DAGY_CALLER_RATE": "/".join(map(str, props.caller_rate)),
+                **({"DAGY_HAS_CONTAINERS": "true"} if props.runtimes.containers else {}),
                 **self.sign_in.environment(),
             },
         )

@@ -1,4 +1,6 @@
-"""Where the runtimes are, when flows must reach what only a VPC has. Nothing else of a stage is ever in one."""
+"""Where the runtimes are, when flows must reach what only a VPC has, and where containers are, which are always in one.
+Nothing else of a stage is ever in one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from dagy_infra.constructs.accepted import NAMELESS, WildcardStatement
+from dagy_infra.constructs.accepted import NAMELESS, WildcardStatement, accept
 
 _INTERFACES: Final = (
     "ec2:AssignPrivateIpAddresses",
@@ -34,11 +36,35 @@ class Network:
     subnets: ec2.SubnetSelection | None = None
     security_groups: Sequence[ec2.ISecurityGroup] = ()
     """None: one is made for all runtimes, that lets everything out and nothing in."""
+    is_public: bool = False
+    """Whether what is in it needs an address of its own to get out."""
+
+    def subnet_ids(self) -> list[str]:
+        chosen = self.subnets or ec2.SubnetSelection()
+        return self.vpc.select_subnets(subnet_type=chosen.subnet_type, subnets=chosen.subnets).subnet_ids
 
     def security_groups_in(self, scope: Construct) -> Sequence[ec2.ISecurityGroup]:
         if self.security_groups:
             return self.security_groups
         return [ec2.SecurityGroup(scope, "SecurityGroup", vpc=self.vpc, description="Runtimes of Dagy")]
+
+
+def public_network(scope: Construct) -> Network:
+    """For containers of a stage that has no VPC: two subnets with a way out and no NAT gateway, which would be billed
+    by the hour. A container has an address while it runs, and nobody is let in.
+    """
+    vpc = ec2.Vpc(
+        scope,
+        "Vpc",
+        max_azs=2,
+        nat_gateways=0,
+        subnet_configuration=[
+            ec2.SubnetConfiguration(name="Public", subnet_type=ec2.SubnetType.PUBLIC, map_public_ip_on_launch=False)
+        ],
+        restrict_default_security_group=False,  # it would take a function of the CDK's own; nothing is in that group
+    )
+    accept(vpc, "VPC7", "Flow logs are billed by the byte; nothing listens there, and containers only call out")
+    return Network(vpc, ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC), is_public=True)
 
 
 def attaching() -> WildcardStatement:

@@ -83,6 +83,7 @@ class DagyPlatform(Construct):
                 self.failures,
                 stage.sizes,
                 props.network,
+                stage.has_containers,
             ),
         )
         """Flows have the rights of these functions' roles: give them what your flows need."""

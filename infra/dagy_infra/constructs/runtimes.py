@@ -13,9 +13,10 @@ from constructs import Construct
 from dagy.core.sizes import SHAPES, Size
 from dagy_infra.assets import Asset
 from dagy_infra.constructs.artifact_store import RUNS_PREFIX, STATE_OF_RUNS, ArtifactStore
+from dagy_infra.constructs.containers import Containers, ContainersProps
 from dagy_infra.constructs.failures import Failures
 from dagy_infra.constructs.function import FunctionSettings, StageFunction, invoking
-from dagy_infra.constructs.network import Network
+from dagy_infra.constructs.network import Network, public_network
 from dagy_infra.constructs.run_table import RunTable
 from dagy_infra.constructs.task_machine import TaskMachine
 from dagy_infra.constructs.timer import Timer
@@ -39,6 +40,8 @@ class RuntimesProps:
     sizes: Sequence[Size] = tuple(Size)
     network: Network | None = None
     """A VPC that flows must reach. None: they reach the internet, and nothing reaches them."""
+    has_containers: bool = False
+    """Whether tasks can run on Fargate, too."""
 
 
 class Runtimes(Construct):
@@ -52,7 +55,10 @@ class Runtimes(Construct):
         super().__init__(scope, construct_id)
         self._security_groups: Final = props.network.security_groups_in(self) if props.network else ()
         self.tasks: Final = TaskMachine(self, "Tasks", timeout_s=_TIMEOUT_S, failures=props.failures.function)
+        self.containers: Final = self._containers(scope, props) if props.has_containers else None
         self.functions: Final[Mapping[Size, StageFunction]] = {size: self._runtime(size, props) for size in props.sizes}
+        if self.containers is not None:
+            self.containers.allow(*self._rights(props), invoking("AdvanceRuns", *self.functions.values()))
         Tags.of(self).add("dagy:component", "runtime")
 
     def _runtime(self, size: Size, props: RuntimesProps) -> StageFunction:
@@ -70,25 +76,53 @@ class Runtimes(Construct):
             security_groups=self._security_groups,
             environment={
                 "DAGY_SIZE": size.value,
-                "DAGY_TABLE": props.table.table.table_name,
-                "DAGY_BUCKET": props.store.bucket.bucket_name,
-                "DAGY_TIMER_STATE_MACHINE": props.timer.arn,
-                "DAGY_TASK_STATE_MACHINE": self.tasks.arn,
+                **self._environment(props),
+                **({"DAGY_CONTAINER_STATE_MACHINE": self.containers.machine.arn} if self.containers else {}),
             },
         )
-        runtime.allow(
-            props.table.access_to("RUN#*"),
-            *props.store.reading(),
-            props.store.writing(RUNS_PREFIX, STATE_OF_RUNS),
-            props.timer.starting(),
-            self.tasks.starting(),
-            invoking("ContinueInANewInvocation", runtime),
-        )
+        runtime.allow(*self._rights(props), invoking("ContinueInANewInvocation", runtime))
         props.timer.may_invoke(runtime)
         self.tasks.may_invoke(runtime)
         runtime.send_failures_to(props.failures.function)
         Tags.of(runtime).add("dagy:size", size.value)
         return runtime
+
+    def _environment(self, props: RuntimesProps) -> dict[str, str]:
+        return {
+            "DAGY_TABLE": props.table.table.table_name,
+            "DAGY_BUCKET": props.store.bucket.bucket_name,
+            "DAGY_TIMER_STATE_MACHINE": props.timer.arn,
+            "DAGY_TASK_STATE_MACHINE": self.tasks.arn,
+        }
+
+    def _rights(self, props: RuntimesProps) -> list[iam.PolicyStatement]:
+        """What a flow may do, wherever its tasks run, but for the functions it may invoke."""
+        return [
+            props.table.access_to("RUN#*"),
+            *props.store.reading(),
+            props.store.writing(RUNS_PREFIX, STATE_OF_RUNS),
+            props.timer.starting(),
+            self.tasks.starting(),
+            *([self.containers.machine.starting()] if self.containers else []),
+        ]
+
+    def _containers(self, scope: Construct, props: RuntimesProps) -> Containers:
+        """Beside the functions, not below them: what its roles may do is not what a flow may."""
+        network = props.network or public_network(scope)
+        groups = self._security_groups or network.security_groups_in(scope)
+        return Containers(
+            scope,
+            "Containers",
+            ContainersProps(
+                props.settings,
+                props.asset,
+                props.sizes,
+                self._environment(props),
+                props.failures.function,
+                network,
+                groups,
+            ),
+        )
 
     def names_by_size(self) -> str:
         """The value of `DAGY_RUNTIMES`."""

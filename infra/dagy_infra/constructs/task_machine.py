@@ -45,7 +45,7 @@ def _definition(*, timeout_s: int, failures: str) -> dict[str, Any]:
                 "ResultSelector": {"status.$": "$.Payload.status", "again_at.$": "$.Payload.again_at"},
                 "ResultPath": "$.answer",
                 "TimeoutSeconds": timeout_s + 2 * _LEASE_S,
-                "Retry": [_WHEN_IT_NEVER_BEGAN, _WHEN_IT_WAS_LOST],
+                "Retry": [WHEN_IT_NEVER_BEGAN, WHEN_IT_WAS_LOST],
                 "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Give up"}],
                 "Next": "What now",
             },
@@ -58,28 +58,33 @@ def _definition(*, timeout_s: int, failures: str) -> dict[str, Any]:
                 "Default": "Done",
             },
             "Wait": {"Type": "Wait", "TimestampPath": "$.answer.again_at", "Next": "Run"},
-            "Give up": {
-                "Type": "Task",
-                "Resource": INVOKE,
-                "Parameters": {
-                    "FunctionName": failures,
-                    "InvocationType": "Event",
-                    "Payload": {
-                        "requestContext": {"condition": "RetriesExhausted"},
-                        "requestPayload.$": "$.message",
-                        "responsePayload": {"errorType.$": "$.error.Error", "errorMessage.$": "$.error.Cause"},
-                    },
-                },
-                "Retry": [_WHEN_IT_NEVER_BEGAN],
-                "Next": "Failed",
-            },
+            "Give up": giving_up(failures),
             "Failed": {"Type": "Fail", "Error": "TaskFailed", "Cause": "The run's task says why: dagy runs inspect"},
             "Done": {"Type": "Succeed"},
         },
     }
 
 
-_WHEN_IT_NEVER_BEGAN: Final = {
+def giving_up(failures: str) -> dict[str, Any]:
+    """The state that tells the failures function what Lambda would, of the message that had the error caught."""
+    return {
+        "Type": "Task",
+        "Resource": INVOKE,
+        "Parameters": {
+            "FunctionName": failures,
+            "InvocationType": "Event",
+            "Payload": {
+                "requestContext": {"condition": "RetriesExhausted"},
+                "requestPayload.$": "$.message",
+                "responsePayload": {"errorType.$": "$.error.Error", "errorMessage.$": "$.error.Cause"},
+            },
+        },
+        "Retry": [WHEN_IT_NEVER_BEGAN],
+        "Next": "Failed",
+    }
+
+
+WHEN_IT_NEVER_BEGAN: Final = {
     "ErrorEquals": list(TRANSIENT),
     "IntervalSeconds": 2,
     "BackoffRate": 2,
@@ -87,7 +92,7 @@ _WHEN_IT_NEVER_BEGAN: Final = {
     "MaxDelaySeconds": 300,
     "JitterStrategy": "FULL",
 }
-_WHEN_IT_WAS_LOST: Final = {
+WHEN_IT_WAS_LOST: Final = {
     "ErrorEquals": ["States.ALL"],
     "IntervalSeconds": _LEASE_S + 5,  # before, it would find the task taken, and end
     "BackoffRate": 2,

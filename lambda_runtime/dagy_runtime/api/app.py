@@ -53,13 +53,15 @@ def create_app(
     platform: Platform | None = None,
     entrance: Entrance | None = None,
     rate: Rate | None = None,
+    has_containers: bool = False,
 ) -> Starlette:
     """The API over these ports. `sizes` are those that the stage has functions for, `platform` what those run on: what
     this does, unless it is given. Without an `entrance` only API keys are let in; `rate` is what each caller may ask
-    of this process. Starts nothing and needs no lifespan.
+    of this process; `has_containers` is whether tasks can run on Fargate. Starts nothing and needs no lifespan.
     """
     gate = Gate(ports, entrance, rate)
-    service = Service(ports, offer(stage, sizes, platform or this_platform()), gate, version=version)
+    offered = offer(stage, sizes, platform or this_platform(), has_containers=has_containers)
+    service = Service(ports, offered, gate, version=version)
     by_path = groupby(sorted(routes, key=_path), key=_path)
     paths = [
         StarletteRoute(f"{BASE}{path}", endpoint=_Path(service, {route.method: route for route in group}))

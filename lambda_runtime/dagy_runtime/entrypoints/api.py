@@ -30,6 +30,7 @@ handler: Final = Mangum(
         stage=os.environ["DAGY_STAGE"],
         version=VERSION,
         sizes=_SIZES,
+        has_containers=os.environ.get("DAGY_HAS_CONTAINERS") == "true",
         entrance=Entrance(Issuer(_POOL.issuer, _POOL.client_id), _POOL.sign_in_url, _POOL.app_url) if _POOL else None,
         rate=Rate(float(_RATE[0]), int(_RATE[2])) if _RATE[2] else None,
     ),

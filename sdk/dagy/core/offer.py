@@ -53,7 +53,7 @@ class Offer:
         if isolation not in self.isolations:
             raise InvalidInput(f"Isolation '{isolation}' is not available yet", f"Use {_or(self.isolations)}.")
         if executor is not None and executor not in self.executors:
-            raise InvalidInput(f"Executor '{executor}' is not available yet", f"Use {_or(self.executors)}.")
+            raise InvalidInput(f"Stage '{self.stage}' has no executor '{executor}'", self._instead_of(executor))
         _check_apart(executor, isolation, "The deployment")
         if packages and not self.has_packages:
             raise InvalidInput(
@@ -87,9 +87,17 @@ class Offer:
     def _check_executor(self, executor: str | None, who: str) -> None:
         if executor is not None and executor not in self.executors:
             raise InvalidFlow(
-                f"{who} wants executor '{executor}', which is not available yet",
-                f"Use {_or(self.executors)}, or none.",
+                f"{who} wants executor '{executor}', which stage '{self.stage}' does not have",
+                self._instead_of(executor),
             )
+
+    def _instead_of(self, executor: str) -> str:
+        mended = (
+            f" To give it containers on Fargate: dagy infra deploy --stage {self.stage} --set fargate=true"
+            if executor == Executor.ECS
+            else ""
+        )
+        return f"Use {_or(self.executors)}.{mended}"
 
 
 def _check_apart(executor: str | None, isolation: Isolation, who: str) -> None:
