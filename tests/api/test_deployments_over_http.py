@@ -125,7 +125,9 @@ def test_a_change_made_on_an_old_version_is_refused(registered: Any) -> None:
         pytest.param({"execution_mode": "huge"}, "Unknown execution mode 'huge'", id="unknown size"),
         pytest.param({"execution_mode": ["small", "large"]}, "contradicts", id="two sizes"),
         pytest.param({"isolation": "small"}, "Unknown isolation", id="a size as isolation"),
-        pytest.param({"default_executor": "ecs"}, "not available yet", id="executor of the future"),
+        pytest.param(
+            {"default_executor": "ecs"}, "Stage 'test' has no executor 'ecs'", id="executor that the stage has not"
+        ),
         pytest.param({"default_executor": "step-functions"}, "one process", id="an executor that needs isolation"),
         pytest.param({"default_executor": "k8s"}, "Unknown executor", id="unknown executor"),
         pytest.param({"packages": ["pandas"]}, "Invalid dependency package 'pandas'", id="a package that is no slug"),

@@ -166,7 +166,9 @@ def changed(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         pytest.param(changed("tasks.load.retries", -1), "retries", id="negative retries"),
         pytest.param(changed("tasks.load.timeout_seconds", 0), "timeout_seconds", id="no time at all"),
         pytest.param(changed("tasks.load.name", "save"), "calls itself 'save'", id="a task under another name"),
-        pytest.param(changed("tasks.load.default_executor", "ecs"), "executor 'ecs'", id="an executor of the future"),
+        pytest.param(
+            changed("tasks.load.default_executor", "ecs"), "executor 'ecs'", id="an executor that the stage has not"
+        ),
         pytest.param(changed("tasks.load.default_executor", "k8s"), "k8s", id="an unknown executor"),
         pytest.param(changed("task_runs.1.id", "../1"), "Invalid task run id", id="a task run id that is a path"),
         pytest.param(changed("task_runs.1.id", "load-1"), "same id", id="an id twice"),

@@ -321,7 +321,7 @@ def etl():
     "source, options, message",
     [
         pytest.param(None, ["--execution-mode", "xlarge"], "Stage 'dev' has no size 'xlarge'", id="a size"),
-        pytest.param(None, ["--default-executor", "ecs"], "Executor 'ecs' is not available yet", id="an executor"),
+        pytest.param(None, ["--default-executor", "ecs"], "--set fargate=true", id="an executor"),
         pytest.param(ON_ECS, [], "Task 'work' wants executor 'ecs'", id="a task's executor"),
     ],
 )

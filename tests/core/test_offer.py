@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from dagy.core.errors import InvalidInput
+from dagy.core.errors import InvalidFlow, InvalidInput
 from dagy.core.offer import Offer
 from dagy.core.sizes import Executor, Isolation, Size
 from dagy.core.spec import FlowSpec, TaskSpec
@@ -35,5 +37,20 @@ def test_in_one_process_another_is_refused_with_what_to_do_instead() -> None:
     assert "--execution-mode task-isolated" in str(refused.value.hint)
     with pytest.raises(InvalidInput, match="Task 'load' wants executor 'step-functions'"):
         OFFER.check_tasks(spec(APART), Isolation.IN_PROCESS)
-    with pytest.raises(InvalidInput, match="Executor 'ecs' is not available yet"):
+
+
+def test_what_a_stage_has_no_containers_for_is_refused_with_the_command_that_gives_it_some() -> None:
+    with pytest.raises(InvalidInput, match="Stage 'dev' has no executor 'ecs'") as refused:
         OFFER.check_settings(Isolation.TASK_ISOLATED, Executor.ECS)
+    assert "dagy infra deploy --stage dev --set fargate=true" in str(refused.value.hint)
+    with pytest.raises(InvalidFlow, match="Task 'load' wants executor 'ecs', which stage 'dev' does not have") as named:
+        OFFER.check_spec(spec(Executor.ECS))
+    assert "--set fargate=true" in str(named.value.hint)
+
+
+def test_a_stage_with_containers_takes_it_like_any_other() -> None:
+    whole = replace(OFFER, executors=tuple(Executor))
+    whole.check_settings(Isolation.TASK_ISOLATED, Executor.ECS)
+    whole.check_spec(spec(Executor.ECS))
+    with pytest.raises(InvalidInput, match="share one process"):
+        whole.check_settings(Isolation.IN_PROCESS, Executor.ECS)

@@ -223,6 +223,32 @@ def test_a_message_that_was_to_start_a_run_is_kept_as_what_it_was_with_the_id_of
     assert letter.reason.startswith("AWS Lambda gave up on this message after 3 tries (RetriesExhausted): Runtime")
 
 
+@pytest.mark.parametrize(
+    "cause, told",
+    [
+        (
+            '{"StoppedReason": "CannotPullContainerError: toomanyrequests", "Containers": [{"Name": "task"}]}',
+            "CannotPullContainerError: toomanyrequests",
+        ),
+        (
+            '{"StoppedReason": "Essential container in task exited", "Containers": [{"ExitCode": 137}]}',
+            "Essential container in task exited (exit code 137)",
+        ),
+        ("{not json", "{not json"),
+        ("signal: killed", "signal: killed"),
+    ],
+)
+def test_of_a_container_only_why_it_ended_is_told(cause, told):
+    given_up = failures.parse_failure_event(
+        {
+            "requestContext": {"condition": "RetriesExhausted"},
+            "requestPayload": {},
+            "responsePayload": {"errorType": "States.TaskFailed", "errorMessage": cause},
+        }
+    )
+    assert given_up.error == f"States.TaskFailed: {told}"
+
+
 def test_a_task_whose_execution_gave_up_fails_with_the_reason(stage):
     """Whoever tells, Lambda or the task machine, which knows of no request and no number of tries."""
     flow = stage.deploy(FLOW)

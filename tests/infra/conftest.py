@@ -60,6 +60,7 @@ app.synth()
 SETTINGS = {
     "alarm_topic_arn": "arn:aws:sns:us-east-1:123456789012:pager",
     "tracing": "true",
+    "fargate": "true",
     "log_retention_days": "365",
     "run_retention_days": "400",
     "kms_key_arn": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",

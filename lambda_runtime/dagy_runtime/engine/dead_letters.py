@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ def parse_failure_event(event: Mapping[str, Any]) -> GivenUp:
     response = event.get("responsePayload") or {}
     payload = event.get("requestPayload")
     if isinstance(response, Mapping):
-        parts = [response.get("errorType"), response.get("errorMessage")]
+        parts = [response.get("errorType"), _told_of_container(response.get("errorMessage"))]
         error = ": ".join(str(part) for part in parts if part)
     else:
         error = str(response)
@@ -57,6 +58,18 @@ def parse_failure_event(event: Mapping[str, Any]) -> GivenUp:
         error=error[:2000],
         message=payload if isinstance(payload, Mapping) else {"payload": payload},
     )
+
+
+def _told_of_container(message: Any) -> Any:
+    """Of a container Step Functions tells all that there is, as JSON; why it ended is one line of it."""
+    try:
+        container = json.loads(message) if isinstance(message, str) and message.startswith("{") else {}
+    except ValueError:
+        return message
+    reason = container.get("StoppedReason")
+    codes = [part.get("ExitCode") for part in container.get("Containers") or [] if isinstance(part, Mapping)]
+    ended = ", ".join(f"exit code {code}" for code in codes if code is not None)
+    return f"{reason} ({ended})" if reason and ended else reason or message
 
 
 def reason_of(given_up: GivenUp) -> str:
