@@ -20,8 +20,8 @@ _RUN: Final = f"arn:{Aws.PARTITION}:states:::ecs:runTask.sync"
 _TRANSIENT: Final = ("ECS.AmazonECSException", "ECS.ServerException", "ECS.ThrottlingException", "AmazonECS.Unknown")
 """What Step Functions calls a container that never began; the first one is also said when Fargate has no room."""
 _START_S: Final = 900
-_WATCHING: Final = (
-    "Tasks cannot be named before they exist: those of the stage's cluster, and only those that Step Functions started"
+_OWN: Final = (
+    "Containers and revisions cannot be named before they exist: the stage's own cluster and task definitions are named"
 )
 
 
@@ -56,7 +56,7 @@ class ContainerMachine(InvokingMachine):
     def may_run(self, families: Sequence[str], *, cluster_arn: str, roles: Sequence[iam.IRole]) -> None:
         """Containers of these task definitions, in whatever revision, and with these roles."""
         running = WildcardStatement(
-            reason="Revisions cannot be named before they exist: those of the stage's own task definitions",
+            reason=_OWN,
             sid="RunContainers",
             actions=["ecs:RunTask"],
             resources=[_arn("ecs", f"task-definition/{family}:*") for family in families],
@@ -74,7 +74,7 @@ class ContainerMachine(InvokingMachine):
     def _may_watch(self, cluster_name: str) -> None:
         """What Step Functions asks for to wait for a container: it has events of ECS sent to itself."""
         watching = WildcardStatement(
-            reason=_WATCHING,
+            reason=_OWN,
             sid="WatchContainers",
             actions=["ecs:DescribeTasks", "ecs:StopTask"],
             resources=[_arn("ecs", f"task/{cluster_name}/*")],
@@ -114,7 +114,6 @@ def _definition(*, cluster: str, family: str, network: Mapping[str, Any], failur
                     "NetworkConfiguration": {"AwsvpcConfiguration": network},
                     "Overrides": {"ContainerOverrides": [{"Name": CONTAINER, "Environment": environment}]},
                 },
-                "ResultPath": None,
                 "TimeoutSeconds": int(CONTAINER_TIME_S) + _START_S,
                 "Retry": [
                     {**WHEN_IT_NEVER_BEGAN, "ErrorEquals": list(_TRANSIENT)},
