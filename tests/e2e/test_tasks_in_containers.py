@@ -86,6 +86,7 @@ def marks(tmp_path: Path) -> Callable[[str], str]:
 def test_a_flow_with_all_three_executors_comes_to_what_it_comes_to_in_one_process(
     dagy: Any, project: Any, cloud: Any, marks: Callable[[str], str]
 ) -> None:
+    before = len(exit_codes(cloud))
     here = dagy("run", f"{project(MIXED)}:boxes", "--param", f"marks={marks('here')}", "--json").json
     dagy("deploy", f"{project(MIXED)}:boxes", *ISOLATED)
 
@@ -96,7 +97,7 @@ def test_a_flow_with_all_three_executors_comes_to_what_it_comes_to_in_one_proces
     once = ("SUCCEEDED", 1)
     assert tasks == {"boxed-1": ("SUCCEEDED", 2), "doubled-1": once, "added-1": once, "added-2": once}
     assert "out of the box" in dagy("runs", "logs", run["run_id"], "--remote", "--task", "boxed-1").stdout
-    assert exit_codes(cloud) == [0]  # the delay was waited for in the container
+    assert exit_codes(cloud)[before:] == [0]  # the delay was waited for in the container
 
 
 def test_a_task_that_fails_has_done_what_its_container_was_for(dagy: Any, project: Any, cloud: Any) -> None:
