@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dagy.core.sizes import Executor
 from dagy.core.states import Status
-from dagy_runtime.engine.isolated.deciding import OVERDUE_S
+from dagy_runtime.engine.isolated.deciding import CONTAINER_OVERDUE_S, OVERDUE_S
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.rescue_timer import PERIOD_S
 from dagy_runtime.values import Run, TaskRun
@@ -128,6 +129,8 @@ class Judgement:
         if self.shape.limit is not None:
             return []
         found, seen = [], set()
+        is_slow = self.story.executor is Executor.ECS
+        overdue_s, lost_s = (CONTAINER_OVERDUE_S, CONTAINER_OVERDUE_S) if is_slow else (OVERDUE_S, 0.0)
         hits, skew_s = sum(self.kernel.hit.values()), self.story.faults.skew_s
         for start in self.started:
             if start.task in seen:
@@ -137,9 +140,11 @@ class Judgement:
             if hits == 0:
                 latest = ready_at + DISPATCH_S + skew_s
             elif ready_at >= self.generation.trouble_until:
-                latest = ready_at + OVERDUE_S + PERIOD_S + 3 + DISPATCH_S + skew_s
+                latest = ready_at + overdue_s + PERIOD_S + 3 + DISPATCH_S + skew_s
             else:
-                latest = self.generation.trouble_until + 2 * (PERIOD_S + 3) + Pacing().lease_s + DISPATCH_S + skew_s
+                latest = (
+                    self.generation.trouble_until + 2 * (PERIOD_S + 3) + Pacing().lease_s + lost_s + DISPATCH_S + skew_s
+                )
             if start.at > latest:
                 found.append(f"I11: {start.task} was ready at {ready_at:.1f} and started at {start.at:.1f}")
         return found

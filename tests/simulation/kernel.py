@@ -90,7 +90,11 @@ class Kernel:
         self._order = itertools.count()
         self._main = getcurrent()
         self.inner = memory.world(
-            clock=self.clock, timers=_Timers(self), dispatcher=_Dispatcher(self), executions=_Executions(self)
+            clock=self.clock,
+            timers=_Timers(self),
+            dispatcher=_Dispatcher(self),
+            executions=_Executions(self),
+            containers=_Executions(self, are_containers=True),
         )
         self._store = self.observer = Observer(self, self.inner.runs, self.wrap_store(self.inner.runs))
         self.workshop: Any = None
@@ -194,7 +198,7 @@ class Kernel:
         """The world as one invocation has it: with interruptions and faults, and a clock of its own."""
         skew_s = self.chance.uniform(-1, 1) * self.faults.skew_s if self.are_faults_on else 0.0
         given = {f.name: getattr(self.inner, f.name) for f in port_fields(Ports)}
-        for name in ("blobs", "dispatcher", "executions", "timers"):
+        for name in ("blobs", "containers", "dispatcher", "executions", "timers"):
             given[name] = _Interrupted(self, given[name], request_id)
         store = self.store_of() if self.store_of else self._store
         given["runs"] = _Interrupted(self, store, request_id, is_store=True)
@@ -209,11 +213,13 @@ class Kernel:
     def to_runtime(self, message: Message) -> None:
         self.send(lambda ports, request_id: void(self._runtime(ports, message, request_id)), message)
 
-    def execute(self, message: RunTask) -> None:
-        """An execution of the task machine. AWS loses none; here they are lost and doubled like any message."""
+    def execute(self, message: RunTask, *, is_container: bool = False) -> None:
+        """An execution of the task, or the container machine. AWS loses none; here they are lost and doubled like any
+        message.
+        """
 
         def go_on(ports: Ports, request_id: str) -> None:
-            at = again_at(self._runtime(ports, message, request_id))
+            at = again_at(self._runtime(ports, message, request_id, is_container=is_container))
             if at is not None:
                 self.at(max(0.0, at - self.clock.now()), lambda: self.execute(message))
 
@@ -225,7 +231,7 @@ class Kernel:
         if isinstance(message, FireSchedule):
             self.send(lambda ports, _: void(fire_schedule(ports, message)), message)
 
-    def _runtime(self, ports: Ports, message: Message, request_id: str) -> Any:
+    def _runtime(self, ports: Ports, message: Message, request_id: str, *, is_container: bool = False) -> Any:
         began = self.now
         how: dict[str, Any] = {
             "time_left": lambda: TOTAL_S - (self.now - began),
@@ -239,7 +245,7 @@ class Kernel:
             case AdvanceRun():
                 answer = advance(ports, message, **how)
             case RunTask():
-                answer = run_task(ports, message, sleep=self.pause, **how)
+                answer = run_task(ports, message, sleep=self.pause, is_container=is_container, **how)
             case ReleaseTasks():
                 answer = release_tasks(ports, message)
         self.answers[" ".join([type(answer).__name__, getattr(answer, "reason", "")]).strip()] += 1
@@ -288,11 +294,11 @@ class _Dispatcher:
 
 
 class _Executions:
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, kernel: Kernel, *, are_containers: bool = False) -> None:
+        self._kernel, self._are_containers = kernel, are_containers
 
     def start(self, size: object, message: RunTask, *, name: str) -> None:
-        self._kernel.execute(message)
+        self._kernel.execute(message, is_container=self._are_containers)
 
 
 class _Timers:

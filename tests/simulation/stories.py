@@ -22,7 +22,7 @@ TROUBLE_S = 400.0  # then faults are off
 ANSWERS = {
     "Finished", "HandedOver", "LookedAfter", "Abandoned", "Ignored run_final", "Ignored run_leased",
     "Ran", "Repeated", "Dropped", "Passed task_taken",
-    "Passed task_waits", "Passed task_queued", "Passed run_final", "Released",
+    "Passed task_waits", "Passed task_queued", "Passed task_sent_on", "Passed run_final", "Released",
 }  # fmt: skip
 """What an invocation may answer; each of these that drops a message says why."""
 
