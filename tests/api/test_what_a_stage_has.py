@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from dagy.core.sizes import Size
+from dagy.core.sizes import Executor, Size
 from dagy.core.spec import FlowSpec
+from dagy_runtime.api.supported import offer
 
 Spec = Callable[..., FlowSpec]
 NO_LARGE = {
@@ -42,6 +43,10 @@ def test_a_stage_says_what_it_has(small_stage: Any) -> None:
         "has_run_limits": True,
         "platform": {"system": "lambda", "architecture": "arm64", "python_version": "3.13"},
     }
+
+
+def test_the_executor_ecs_is_offered_where_there_are_containers() -> None:
+    assert offer("test", [Size.NANO], has_containers=True).executors == tuple(Executor)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_flow_with_all_three_executors_comes_to_what_it_comes_to_in_one_proces
     dagy: Any, project: Any, cloud: Any, marks: Callable[[str], str]
 ) -> None:
     before = len(exit_codes(cloud))
-    here = dagy("run", f"{project(MIXED)}:boxes", "--param", f"marks={marks('here')}", "--json").json
+    here = dagy("run", f"{project(MIXED)}:boxes", "--local", "--param", f"marks={marks('here')}", "--json").json
     dagy("deploy", f"{project(MIXED)}:boxes", *ISOLATED)
 
     run = dagy.run_remote("boxes", "--param", f"marks={marks('there')}")
@@ -96,7 +96,7 @@ def test_a_flow_with_all_three_executors_comes_to_what_it_comes_to_in_one_proces
     tasks = {task["task_run_id"]: (task["status"], task["attempt"]) for task in run["tasks"]}
     once = ("SUCCEEDED", 1)
     assert tasks == {"boxed-1": ("SUCCEEDED", 2), "doubled-1": once, "added-1": once, "added-2": once}
-    assert "out of the box" in dagy("runs", "logs", run["run_id"], "--remote", "--task", "boxed-1").stdout
+    assert "out of the box" in dagy("logs", run["run_id"], "--remote").stdout
     assert exit_codes(cloud)[before:] == [0]  # the delay was waited for in the container
 
 
