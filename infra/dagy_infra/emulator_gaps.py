@@ -22,6 +22,15 @@ def allow_recursion(place: Place) -> None:
             functions.put_function_recursion_config(FunctionName=resource["PhysicalResourceId"], RecursiveLoop="Allow")
 
 
+def let_containers_fetch(place: Place) -> None:
+    """The bucket that the CDK puts zips in is closed to whoever comes without TLS, and the emulator has none."""
+    storage = place.aws.client("s3")
+    with translated("opening the bucket of the zips"):
+        for bucket in storage.list_buckets()["Buckets"]:
+            if bucket["Name"].startswith("cdk-"):
+                storage.delete_bucket_policy(Bucket=bucket["Name"])
+
+
 def rearm_reconciler(place: Place) -> None:
     """A restart of the emulator ends every timer under way, and with it the chain that looks for runs that were under
     way too. Started again, it finds nothing a minute later, or them.

@@ -30,7 +30,7 @@ from dagy.private_files import locked
 from dagy_infra.assets import build_assets, target_of
 from dagy_infra.cdk_cli import Report
 from dagy_infra.emulator import Emulator, Running
-from dagy_infra.emulator_gaps import allow_recursion, rearm_reconciler
+from dagy_infra.emulator_gaps import allow_recursion, let_containers_fetch, rearm_reconciler
 from dagy_infra.provision import Place, deploy
 from dagy_infra.stages import LOCAL_STAGE, StageConfig, stage_config
 from dagy_infra.stages import Emulator as EmulatorTarget
@@ -157,6 +157,7 @@ class LocalCloud:
             ssm.delete_parameters(Names=[_FINGERPRINT])
         manifest = deploy(place, report, progress=progress)
         allow_recursion(place)
+        let_containers_fetch(place)
         with translated("noting what was deployed"):
             ssm.put_parameter(Name=_FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
         return manifest

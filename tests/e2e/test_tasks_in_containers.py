@@ -87,7 +87,8 @@ def test_a_flow_with_all_three_executors_comes_to_what_it_comes_to_in_one_proces
     dagy: Any, project: Any, cloud: Any, marks: Callable[[str], str]
 ) -> None:
     before = len(exit_codes(cloud))
-    here = dagy("run", f"{project(MIXED)}:boxes", "--local", "--param", f"marks={marks('here')}", "--json").json
+    said = dagy("run", f"{project(MIXED)}:boxes", "--local", "--param", f"marks={marks('here')}", "--json").json
+    here = dagy("runs", "show", said["run_id"], "--local", "--json").json
     dagy("deploy", f"{project(MIXED)}:boxes", *ISOLATED)
 
     run = dagy.run_remote("boxes", "--param", f"marks={marks('there')}")
