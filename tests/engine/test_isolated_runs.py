@@ -233,6 +233,43 @@ def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any)
     assert (apart["status"], apart["problem"]) == (whole["status"], whole["problem"])
 
 
+@pytest.mark.parametrize("siblings", [1, 2, 5])
+def test_a_run_ends_at_once_when_its_last_task_leads_only_to_skipped_ones(stage: Any, siblings: int) -> None:
+    source = """
+        from dagy import flow, task
+
+        @task
+        def bad():
+            raise ValueError("no luck")
+
+        @task
+        def good():
+            return 1
+
+        @task
+        def all_of(values):
+            return sum(values)
+
+        @flow
+        def f(n: int = 2):
+            first = bad()
+            return all_of([all_of([first, *(good() for _ in range(n))]), *(good() for _ in range(n))])
+    """
+    run_id = stage.submit(stage.deploy(source), {"n": siblings}, isolation=ISOLATED, fail_fast=False)
+    waiting = stage.ports.dispatcher.waiting
+    stage.handle(waiting.pop(0).message)  # planned: all but the joins are released
+    stage.handle(waiting.pop(0).message)  # the bad one, and because of it both joins end
+    stage.handle(waiting.pop().message)  # somebody looks, and the good ones have not ended
+
+    stage.deliver()  # and no time passes, so no reconciler looks
+
+    run, tasks = stage.run(run_id), stage.tasks(run_id)
+    assert run.status is Status.FAILED
+    assert sorted(task.status for task in tasks.values()) == sorted(
+        [Status.FAILED, *[Status.SUCCEEDED] * 2 * siblings, Status.SKIPPED, Status.SKIPPED]
+    )
+
+
 ON_THIS_MACHINE = """
     import json, re, sys
     from pathlib import Path

@@ -7,6 +7,7 @@ from typing import Any
 
 from dagy.core.sizes import Executor
 from dagy.core.states import Status
+from dagy.core.timestamps import to_epoch
 from dagy_runtime.engine.isolated.deciding import CONTAINER_OVERDUE_S, OVERDUE_S
 from dagy_runtime.engine.pacing import Pacing
 from dagy_runtime.engine.rescue_timer import PERIOD_S
@@ -62,7 +63,14 @@ class Judgement:
                 found.append("I2: SUCCEEDED without every task's result")
             elif self._bytes(run.result) != payload_of("+".join(values[id] for id in shape.sinks)).data:
                 found.append("I2: the run has another result than a sequential execution")
-        return [*found, *self._wrong_end(run), *self._not_kept(tasks), *self._starts(), *self._waits()]
+        return [
+            *found,
+            *self._wrong_end(run),
+            *self._not_kept(tasks),
+            *self._starts(),
+            *self._waits(),
+            *self._late_end(run, tasks),
+        ]
 
     def _tasks(self, run_id: str) -> dict[str, TaskRun]:
         return {task.id: task for task in self.kernel.inner.runs.list_tasks(run_id, limit=100_000).items}
@@ -120,6 +128,16 @@ class Judgement:
         if extra > faults:
             found.append(f"I4: {extra} extra starts, {faults} faults hit")
         return found
+
+    def _late_end(self, run: Run, tasks: dict[str, TaskRun]) -> list[str]:
+        """Without a fault a run ends when its last task has, at once if a retry has nothing left to do."""
+        if not tasks or self.cancelled_at is not None or self.kernel.hit.total():
+            return []
+        last = max(to_epoch(at) for at in (run.created_at, *(task.ended_at for task in tasks.values())) if at)
+        late_s = to_epoch(run.ended_at or "") - last
+        if late_s <= DISPATCH_S + 2 * self.story.faults.skew_s:
+            return []
+        return [f"I11: the run ended {late_s:.1f} s after its last task"]
 
     def _waits(self) -> list[str]:
         """How long a task that is ready waits for its first start: nothing with no fault, else at most a period of the

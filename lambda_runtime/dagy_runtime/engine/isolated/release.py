@@ -13,7 +13,7 @@ from dagy.core.timestamps import to_iso
 from dagy_runtime.engine.isolated.executors import start_task
 from dagy_runtime.engine.isolated.task_limits import release_permit
 from dagy_runtime.messages import AdvanceRun, ReleaseTasks, RunTask
-from dagy_runtime.plan import Exit, Place, Placed, Plan, Stop
+from dagy_runtime.plan import FEW, Exit, Place, Placed, Plan, Stop
 from dagy_runtime.ports import Ports
 from dagy_runtime.values import Event, Run, TaskRun
 
@@ -31,6 +31,8 @@ def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> list[str]:
         ready = _ready(ports, run, place)
         send(ports, run, ready)
         arrive_at_end(ports, run, [place])
+        if not ready and not run.fail_fast and _leads_to_skipped(ports, run, place):
+            look_again(ports, run)
         return [exit.id for exit in ready]
     if task.status is Status.FAILED:
         if run.fail_fast:
@@ -38,10 +40,11 @@ def follow_up(ports: Ports, run: Run, place: Place, task: TaskRun) -> list[str]:
         elif place.exits:
             plan = ports.runs.plan(run.id)
             skip(ports, run, plan, plan.descendants(task.id), because=task.id)
+            _arrive_at_joins(ports, run, [place])
         else:
             arrive_at_end(ports, run, [place])
-    elif task.status is Status.SKIPPED:
-        arrive_at_end(ports, run, [place])
+    elif task.status is Status.SKIPPED:  # whoever sent it on has brought the last end that it waited for
+        look_again(ports, run)
     return []
 
 
@@ -59,8 +62,8 @@ def begin(ports: Ports, run: Run, tasks: Mapping[str, TaskRun]) -> None:
 
 
 def skip(ports: Ports, run: Run, plan: Plan, ids: Sequence[str], *, because: str) -> None:
-    """Settle those of `ids` that are open as SKIPPED, and have all of them arrive at the end. Written first, so that
-    whoever brings the last arrival finds every task ended.
+    """Settle those of `ids` that are open as SKIPPED, and have all of them arrive where they lead to. Written first, so
+    that whoever brings the last arrival finds every task ended.
     """
     now = to_iso(ports.clock.now())
     reason = f"'{because}' failed"
@@ -68,7 +71,9 @@ def skip(ports: Ports, run: Run, plan: Plan, ids: Sequence[str], *, because: str
     ports.runs.append_events(
         [Event(run.id, ports.ids.unique(), now, "task_skipped", id, data={"reason": reason}) for id in skipped]
     )
-    arrive_at_end(ports, run, map(plan.place, ids))
+    places = [plan.place(id) for id in ids]
+    arrive_at_end(ports, run, places)
+    _arrive_at_joins(ports, run, places)
 
 
 def arrive_at_end(ports: Ports, run: Run, places: Iterable[Place]) -> None:
@@ -76,6 +81,26 @@ def arrive_at_end(ports: Ports, run: Run, places: Iterable[Place]) -> None:
     arrivals = [_is_full(ports, run, place.way_to_end()) for place in places if place.end is not None]
     if any(arrivals):
         look_again(ports, run)
+
+
+def _arrive_at_joins(ports: Ports, run: Run, places: Iterable[Place]) -> None:
+    """Tell those who count their parents of some that have ended without a result, and so have skipped them already.
+    The last of the others, which may run still, then finds the join full, and not that it is never to be.
+    """
+    joins = [exit for place in places for exit in place.exits if exit.members > FEW]
+    arrivals = [_is_full(ports, run, exit.way()) for exit in joins]
+    if any(arrivals):
+        look_again(ports, run)
+
+
+def _leads_to_skipped(ports: Ports, run: Run, place: Place) -> bool:
+    """Whether nothing that waits for this task, which has released nothing, will ever run: then nobody after it tells
+    the run's end. Those who skip write first and look then, so either they see this task's end, or it sees them.
+    """
+    if not place.exits or any(exit.members > FEW for exit in place.exits):
+        return False
+    tasks = (ports.runs.get_task(run.id, exit.id) for exit in place.exits)
+    return all(task is not None and task.status is Status.SKIPPED for task in tasks)
 
 
 def look_again(ports: Ports, run: Run) -> None:
