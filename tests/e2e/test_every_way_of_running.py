@@ -1,5 +1,5 @@
 """One flow with a bit of everything comes to the same however it runs: on this machine, in one process, each task in an
-invocation of its own, each an execution. tests/engine compares more flows, without AWS.
+invocation of its own, an execution of its own, a container of its own. tests/engine compares more flows, without AWS.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ WAYS = {
     "in-process": ("--execution-mode", "in-process"),
     "task-isolated": ("--execution-mode", "task-isolated"),
     "step-functions": ("--execution-mode", "task-isolated", "--default-executor", "step-functions"),
+    "ecs": ("--execution-mode", "task-isolated", "--default-executor", "ecs"),
 }
 
 

@@ -1,236 +1,78 @@
-"""Runs whose tasks are isolated give what runs in one process give, and survive what those survive."""
+"""Each task has an invocation of its own, and messages that are lost, or come twice, change nothing."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from dagy.core.sizes import Executor, Isolation
+from dagy.core.sizes import Isolation
 from dagy.core.states import Status
-from dagy_runtime.engine.isolated.deciding import CONTAINER_OVERDUE_S
-from dagy_runtime.engine.isolated.task import Passed, Ran, Repeated, Stopped
-from dagy_runtime.engine.rescue_timer import PERIOD_S
+from dagy_runtime.engine.cancel import cancel_run
+from dagy_runtime.engine.isolated.task import Passed, Ran, Repeated
 from dagy_runtime.messages import RunTask
-from dagy_runtime.values import Problem
 
 ISOLATED = Isolation.TASK_ISOLATED
+FAN_OUT = """
+    from dagy import flow, task
 
-FLOWS = {
-    "a fan-out and its sum": """
-        from dagy import flow, task
+    @task
+    def double(n: int) -> int:
+        print(f"doubling {n}")
+        return n * 2
 
-        @task
-        def double(n: int) -> int:
-            print(f"doubling {n}")
-            return n * 2
+    @task
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
 
-        @task
-        def total(numbers: list[int]) -> int:
-            return sum(numbers)
-
-        @flow
-        def f(n: int = 3):
-            return total([double(i) for i in range(n)])
-    """,
-    "a chain, results of many kinds, and hooks": """
-        import datetime, decimal
-        from dagy import Hook, flow, task
-
-        class Tell(Hook):
-            def __call__(self, context, state):
-                print(f"{context.kind} {context.name} {state.type}")
-
-        @task(on_running=[Tell()], on_completion=[Tell()])
-        def first():
-            return {"day": datetime.date(2026, 3, 4), "price": decimal.Decimal("1.10")}
-
-        @task
-        def second(known):
-            return [known["day"].isoformat(), {1, 2}]
-
-        @task
-        def third(known, other=5):
-            return (known, other)
-
-        @flow(on_running=[Tell()], on_completion=[Tell()])
-        def f():
-            known = first()
-            return {"a": third(second(known), other=known), "b": [known]}
-    """,
-    "a task that fails once and is retried": """
-        import pathlib
-        from dagy import RunContext, flow, task
-
-        @task(retries=2, retry_delay_seconds=[0, 600])
-        def flaky(path: str):
-            tries = pathlib.Path(path)
-            tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
-            if len(tries.read_text()) < 3:
-                raise ValueError(f"try {len(tries.read_text())}")
-            return "done"
-
-        @flow
-        def f(path: str):
-            return flaky(path)
-    """,
-    "a failure that ends the run": """
-        from dagy import flow, task
-
-        @task
-        def bad():
-            raise ValueError("no luck")
-
-        @task
-        def after(x):
-            return x
-
-        @flow
-        def f():
-            return after(bad())
-    """,
-    "a flow without tasks": """
-        from dagy import flow
-
-        @flow
-        def f():
-            return 42
-    """,
-    "a flow that does not import": """
-        from dagy import flow, task
-
-        @task
-        def t():
-            return 1
-
-        @flow
-        def f(n: int = 1):
-            import os
-            if "DAGY_RUN_ID" in os.environ:
-                raise RuntimeError("not here")
-            return t()
-    """,
-    "a task that ends its process": """
-        import os
-        from dagy import flow, task
-
-        @task
-        def leave():
-            os._exit(3)
-
-        @flow
-        def f():
-            return leave()
-    """,
-    "a result that cannot be stored": """
-        import threading
-        from dagy import flow, task
-
-        @task
-        def lock():
-            return threading.Lock()
-
-        @flow
-        def f():
-            return lock()
-    """,
-}
+    @flow
+    def f(n: int = 3):
+        return total([double(i) for i in range(n)])
+"""
 
 
-def told(problem: Problem) -> tuple[str, str]:
-    """Without the memory that a dead process had used, and without which task it was: that stands in the tasks."""
-    message = problem.message.rpartition("peak")[0] or problem.message
-    return problem.error_type, message.rpartition("Task run leave-1: ")[2]
-
-
-def told_by_task(stage: Any, run_id: str) -> dict[str | None, list[str]]:
-    """The types of a run's events by task, without those that tell of invocations: these differ."""
-    told: dict[str | None, list[str]] = {}
-    for event in stage.ports.runs.list_events(run_id, limit=1000).items:
-        if event.type not in ("run_resumed", "run_handed_back"):
-            told.setdefault(event.task_run_id, []).append(event.type)
-    return told
-
-
-def outcome(
-    stage: Any,
-    source: str,
-    isolation: Isolation,
-    parameters: dict[str, Any],
-    executor: Executor | None = None,
-    **options: Any,
-) -> dict[str, Any]:
-    flow = stage.deploy(source)
-    if executor is not None:
-        options["deployment"] = stage.deployment(flow, default_executor=executor)
-    run_id = stage.submit(flow, parameters, isolation=isolation, **options)
+def test_every_task_runs_in_an_invocation_of_its_own_and_exactly_once(stage: Any) -> None:
+    run_id = stage.submit(stage.deploy(FAN_OUT), {"n": 3}, isolation=ISOLATED)
     stage.until_quiet()
-    run = stage.run(run_id)
-    return {
-        "status": run.status,
-        "problem": told(run.problem) if run.problem else None,
-        "result": stage.result(run_id) if run.status is Status.SUCCEEDED else None,
-        "events": told_by_task(stage, run_id),
-        "tasks": {id: (task.status, task.attempt) for id, task in stage.tasks(run_id).items()},
-        "printed": {id: [line.partition("; peak ")[0] for line in stage.log(run_id, id)] for id in stage.tasks(run_id)},
-    }
+
+    assert stage.ran == [Ran(Status.SUCCEEDED)] * 4
+    assert stage.result(run_id) == 6
 
 
-@pytest.mark.parametrize("executor", list(Executor))
-@pytest.mark.parametrize("name", FLOWS)
-def test_an_isolated_run_comes_to_what_a_run_in_one_process_comes_to(
-    stage: Any, tmp_path: Any, name: str, executor: Executor
-) -> None:
-    path = {"path": ""} if "path: str" in FLOWS[name] else {}
+def test_a_message_that_comes_twice_runs_nothing_twice_and_repeats_the_release(stage: Any) -> None:
+    run_id = stage.submit(stage.deploy(FAN_OUT), {"n": 2}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)  # planned: two roots are released
+    for position, name in enumerate(("double-1", "double-2")):
+        stage.handle(RunTask(run_id, name, position))
+    stage.ports.dispatcher.waiting.clear()  # what they released is lost
 
-    whole = outcome(stage, FLOWS[name], Isolation.IN_PROCESS, {key: str(tmp_path / "whole") for key in path})
-    how = {"executor": executor, "isolation": ISOLATED}
-    apart = outcome(stage, FLOWS[name], parameters={key: str(tmp_path / "apart") for key in path}, **how)
+    stage.handle(RunTask(run_id, "double-1", 0))
+    stage.deliver()
 
-    assert apart == whole
-    begun = sorted(id for id, (_, attempt) in whole["tasks"].items() if attempt > 0)
-    tries = [1, 2] if "retried" in name and executor is Executor.ECS else [1]  # a container does not wait for long
-    for machine, its in ((stage.ports.executions, Executor.STEP_FUNCTIONS), (stage.ports.containers, Executor.ECS)):
-        executed = sorted(execution.message.task_run_id for execution in machine.started)
-        assert executed == (sorted(id for id in begun for _ in tries) if executor is its else [])
+    assert stage.ran[2:] == [Repeated(), Ran(Status.SUCCEEDED)]
+    assert stage.run(run_id).status is Status.SUCCEEDED
+    assert stage.tasks(run_id)["total-1"].attempt == 1
 
 
-def test_without_fail_fast_only_what_depends_on_a_failure_is_skipped(stage: Any) -> None:
-    source = """
-        from dagy import flow, task
+def test_lost_messages_are_found_by_the_reconciler(stage: Any) -> None:
+    run_id = stage.submit(stage.deploy(FAN_OUT), {"n": 2}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
+    stage.ports.dispatcher.waiting.clear()
 
-        @task
-        def bad():
-            raise ValueError("no luck")
+    stage.until_quiet()
 
-        @task
-        def good():
-            return 1
+    assert stage.run(run_id).status is Status.SUCCEEDED
 
-        @task
-        def pair(a, b):
-            return (a, b)
 
-        @flow
-        def f():
-            x, y = bad(), good()
-            return [pair(x, y), pair(y, y), pair(pair(x, y), y)]
-    """
-    whole = outcome(stage, source, Isolation.IN_PROCESS, {}, fail_fast=False)
-    apart = outcome(stage, source, ISOLATED, {}, fail_fast=False)
+def test_a_cancelled_run_starts_no_task(stage: Any) -> None:
+    run_id = stage.submit(stage.deploy(FAN_OUT), {"n": 2}, isolation=ISOLATED)
+    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
 
-    assert apart["tasks"] == whole["tasks"]
-    assert apart["events"] == whole["events"]
-    assert apart["tasks"]["pair-2"] == (Status.SUCCEEDED, 1)
-    assert [apart["tasks"][f"pair-{n}"][0] for n in (1, 3, 4)] == [Status.SKIPPED] * 3
-    assert (apart["status"], apart["problem"]) == (whole["status"], whole["problem"])
+    assert cancel_run(stage.ports, run_id).status is Status.CANCELLED
+    stage.until_quiet()
+
+    assert set(stage.ran) <= {Passed("run_final"), Repeated()}
+    assert {task.status for task in stage.tasks(run_id).values()} == {Status.CANCELLED}
 
 
 @pytest.mark.parametrize("siblings", [1, 2, 5])
@@ -268,291 +110,3 @@ def test_a_run_ends_at_once_when_its_last_task_leads_only_to_skipped_ones(stage:
     assert sorted(task.status for task in tasks.values()) == sorted(
         [Status.FAILED, *[Status.SUCCEEDED] * 2 * siblings, Status.SKIPPED, Status.SKIPPED]
     )
-
-
-ON_THIS_MACHINE = """
-    import json, re, sys
-    from pathlib import Path
-    from dagy.artifact import load_target
-    from dagy.core.errors import DagyError
-    from dagy.local import LocalRecords, run_local
-    from dagy.local.watcher import Unwatched
-
-    events, given = {}, json.loads(sys.argv[2])
-
-    class Watcher(Unwatched):
-        def task_changed(self, task_run_id, status, **how):
-            word = {"RUNNING": "started", "PENDING": "retrying"}.get(status, status.lower())
-            events.setdefault(task_run_id, []).append(f"task_{word}")
-
-    def printed(log):
-        lines = log.read_text().splitlines() if log.exists() else []
-        # What stands behind time and stream; a stage's tracebacks name files as they lie in the artifact.
-        return [re.sub('File ".*/', 'File "', line[33:]) for line in lines]
-
-    result = None
-    try:
-        result = repr(run_local(load_target(sys.argv[1]), kwargs=given, watcher=Watcher()).result)
-    except DagyError:
-        pass
-    records = LocalRecords()
-    run = records.latest_run()
-    tasks = records.task_runs(run.id)
-    lines = {task.id: records.log_path(run.id, task.id) for task in tasks}
-    print(json.dumps({
-        "status": run.status, "events": events,
-        "problem": [run.error_type, run.message and run.message.rpartition("' failed: ")[2]], "result": result,
-        "tasks": {task.id: [task.status, task.attempt] for task in tasks},
-        "printed": {id: printed(path) for id, path in lines.items()},
-    }))
-"""
-"""One run by the local runner, and what came of it."""
-NOT_HERE = {
-    "a flow that does not import": "it wants to be traced on AWS, and would not fail here",
-    "a task that ends its process": "on a laptop it ends the command (docs/operating.md)",
-}
-
-
-@pytest.mark.parametrize("name", [name for name in FLOWS if name not in NOT_HERE])
-def test_a_run_on_this_machine_comes_to_what_a_run_of_the_stage_comes_to(stage: Any, tmp_path: Path, name: str) -> None:
-    takes_path = "path: str" in FLOWS[name]
-    for tries in (tmp_path / "there", tmp_path / "here"):
-        tries.write_text("x")  # the second attempt is the last: the third would come after ten minutes
-    (tmp_path / "the_flow.py").write_text(textwrap.dedent(FLOWS[name]))
-    there = outcome(stage, FLOWS[name], Isolation.IN_PROCESS, {"path": str(tmp_path / "there")} if takes_path else {})
-    del there["events"][None]  # what AWS does with the run
-
-    parameters = json.dumps({"path": str(tmp_path / "here")} if takes_path else {})
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ON_THIS_MACHINE), tmp_path / "the_flow.py", parameters],
-        env={**os.environ, "DAGY_LOCAL_DIR": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    here = json.loads(done.stdout.splitlines()[-1])
-
-    shown = {"result": there["result"] and repr(there["result"]), "problem": list(there["problem"] or (None, None))}
-    assert here == {**there, **shown, "tasks": {id: list(ended) for id, ended in there["tasks"].items()}}
-
-
-def test_every_task_runs_in_an_invocation_of_its_own_and_exactly_once(stage: Any) -> None:
-    run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 3}, isolation=ISOLATED)
-    stage.until_quiet()
-
-    assert stage.ran == [Ran(Status.SUCCEEDED)] * 4
-    assert stage.result(run_id) == 6
-
-
-def test_a_message_that_comes_twice_runs_nothing_twice_and_repeats_the_release(stage: Any) -> None:
-    run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 2}, isolation=ISOLATED)
-    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)  # planned: two roots are released
-    for position, name in enumerate(("double-1", "double-2")):
-        stage.handle(RunTask(run_id, name, position))
-    stage.ports.dispatcher.waiting.clear()  # what they released is lost
-
-    stage.handle(RunTask(run_id, "double-1", 0))
-    stage.deliver()
-
-    assert stage.ran[2:] == [Repeated(), Ran(Status.SUCCEEDED)]
-    assert stage.run(run_id).status is Status.SUCCEEDED
-    assert stage.tasks(run_id)["total-1"].attempt == 1
-
-
-def test_lost_messages_are_found_by_the_reconciler(stage: Any) -> None:
-    run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 2}, isolation=ISOLATED)
-    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
-    stage.ports.dispatcher.waiting.clear()
-
-    stage.until_quiet()
-
-    assert stage.run(run_id).status is Status.SUCCEEDED
-
-
-def test_a_cancelled_run_starts_no_task(stage: Any) -> None:
-    from dagy_runtime.engine.cancel import cancel_run
-
-    run_id = stage.submit(stage.deploy(FLOWS["a fan-out and its sum"]), {"n": 2}, isolation=ISOLATED)
-    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
-
-    assert cancel_run(stage.ports, run_id).status is Status.CANCELLED
-    stage.until_quiet()
-
-    assert set(stage.ran) <= {Passed("run_final"), Repeated()}
-    assert {task.status for task in stage.tasks(run_id).values()} == {Status.CANCELLED}
-
-
-MIXED = """
-    import pathlib
-    from dagy import flow, task
-
-    @task(executor="step-functions", retries=1, retry_delay_seconds=600)
-    def flaky(path: str):
-        tries = pathlib.Path(path)
-        if not tries.exists():
-            tries.touch()
-            raise ConnectionError("not yet")
-        return 2
-
-    @task(executor="lambda")
-    def double(n: int) -> int:
-        return 2 * n
-
-    @task(executor="step-functions", concurrency_limit=1)
-    def add(n: int, m: int) -> int:
-        return n + m
-
-    @flow
-    def f(path: str):
-        n = double(flaky(path))
-        return [add(n, m) for m in range(3)]
-"""
-
-
-IN_CONTAINERS = """
-    import pathlib
-    from dagy import flow, task
-
-    @task(executor="ecs", retries=1, retry_delay_seconds=600)
-    def flaky(path: str):
-        tries = pathlib.Path(path)
-        if not tries.exists():
-            tries.touch()
-            raise ConnectionError("not yet")
-        return 2
-
-    @task(executor="step-functions")
-    def double(n: int) -> int:
-        return 2 * n
-
-    @task(executor="lambda")
-    def add(n: int, m: int) -> int:
-        return n + m
-
-    @flow
-    def f(path: str):
-        n = double(flaky(path))
-        return [add(n, m) for m in range(3)]
-"""
-
-
-def test_a_task_in_a_container_waits_by_a_timer_whose_message_the_function_sends_on(stage: Any, tmp_path: Any) -> None:
-    run_id = stage.submit(stage.deploy(IN_CONTAINERS), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
-    stage.deliver()
-    assert stage.ran == [Ran(Status.PENDING)]
-    [timer] = [timer for timer in stage.ports.timers.set_timers if isinstance(timer.message, RunTask)]
-    assert timer.at == stage.tasks(run_id)["flaky-1"].not_before
-
-    stage.until_quiet()
-
-    assert stage.result(run_id) == [4, 5, 6]
-    assert stage.ran[1:3] == [Passed("task_sent_on"), Ran(Status.SUCCEEDED)]
-    assert [delivery.message.task_run_id for delivery in stage.ports.containers.started] == ["flaky-1"] * 2
-    assert [delivery.message.task_run_id for delivery in stage.ports.executions.started] == ["double-1"]
-
-
-def test_a_container_that_was_lost_is_replaced_when_it_must_have_started(stage: Any, tmp_path: Any) -> None:
-    (tmp_path / "tries").touch()
-    run_id = stage.submit(stage.deploy(IN_CONTAINERS), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
-    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
-    [lost] = stage.ports.containers.waiting
-    stage.ports.containers.waiting.clear()
-
-    stage.until_quiet()
-
-    assert stage.run(run_id).status is Status.SUCCEEDED
-    [_, second] = stage.ports.containers.started
-    assert CONTAINER_OVERDUE_S <= second.at - lost.at <= CONTAINER_OVERDUE_S + 2 * PERIOD_S
-
-
-def test_a_container_that_is_told_to_end_gives_its_task_back_at_once(stage: Any, tmp_path: Any) -> None:
-    source = """
-        import pathlib, time
-        from dagy import flow, task
-
-        @task(executor="ecs")
-        def slow(path: str):
-            began = pathlib.Path(path)
-            if not began.exists():
-                began.touch()
-                time.sleep(600)
-            return 1
-
-        @flow
-        def f(path: str):
-            return slow(path)
-    """
-    path = tmp_path / "began"
-    run_id = stage.submit(stage.deploy(source), {"path": str(path)}, isolation=ISOLATED)
-    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
-    [execution] = stage.ports.containers.waiting
-
-    def stop_when_it_began() -> float:
-        if path.exists():
-            raise Stopped
-        return 900.0
-
-    with pytest.raises(Stopped):
-        stage.handle(execution.message, is_container=True, time_left=stop_when_it_began)
-    stopped = stage.tasks(run_id)["slow-1"]
-    assert (stopped.status, stopped.lease_until) == (Status.RUNNING, stage.clock.now())
-
-    stage.go_on()  # no time passes: the execution tries again
-    stage.deliver()
-
-    assert stage.result(run_id) == 1
-    assert stage.tasks(run_id)["slow-1"].attempt == 1  # being stopped is no attempt
-
-
-def test_a_stage_without_containers_refuses_the_plan_and_says_how_to_mend_it(stage: Any, tmp_path: Any) -> None:
-    flow = stage.deploy(IN_CONTAINERS)
-    run_id = stage.submit(flow, {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
-    bare = replace(stage.ports, containers=None)
-
-    stage.advance(stage.ports.dispatcher.waiting.pop(0).message, ports=bare)
-
-    run = stage.run(run_id)
-    assert run.status is Status.FAILED and run.problem is not None
-    assert "'flaky-1' wants executor 'ecs', but the stage has no containers" in run.problem.message
-    assert "--set fargate=true" in run.problem.message
-
-
-def test_tasks_of_one_flow_may_have_different_executors(stage: Any, tmp_path: Any) -> None:
-    run_id = stage.submit(stage.deploy(MIXED), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
-    stage.until_quiet()
-
-    assert stage.result(run_id) == [4, 5, 6]
-    executed = [delivery.message.task_run_id for delivery in stage.ports.executions.started]
-    assert set(executed) == {"flaky-1", "add-1", "add-2", "add-3"}
-    assert {d.message.task_run_id for d in stage.ports.dispatcher.sent if isinstance(d.message, RunTask)} == {
-        "double-1"
-    }
-
-
-def test_the_execution_itself_waits_for_the_next_attempt(stage: Any, tmp_path: Any) -> None:
-    run_id = stage.submit(stage.deploy(MIXED), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
-    stage.deliver()
-
-    [execution] = stage.ports.executions.waiting
-    assert execution.at == stage.tasks(run_id)["flaky-1"].not_before == pytest.approx(stage.clock.now() + 600)
-    assert not [timer for timer in stage.ports.timers.set_timers if isinstance(timer.message, RunTask)]
-
-
-def test_an_execution_that_was_lost_is_replaced(stage: Any, tmp_path: Any) -> None:
-    (tmp_path / "tries").touch()
-    run_id = stage.submit(stage.deploy(MIXED), {"path": str(tmp_path / "tries")}, isolation=ISOLATED)
-    stage.handle(stage.ports.dispatcher.waiting.pop(0).message)
-    stage.ports.executions.waiting.clear()
-
-    stage.until_quiet()
-
-    assert stage.run(run_id).status is Status.SUCCEEDED
-
-
-def test_a_run_in_one_process_refuses_tasks_that_want_an_execution_of_their_own(stage: Any) -> None:
-    run = stage.run_to_end(MIXED, {"path": "/nowhere"}, isolation=Isolation.IN_PROCESS)
-
-    assert run.status is Status.FAILED
-    assert "'flaky-1' wants executor 'step-functions'" in run.problem.message
-    assert "task-isolated" in run.problem.message
