@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from dagy.core.errors import APIError, DagyError
+from dagy.core.errors import APIError, DagyError, InvalidInput
 from dagy.core.names import did_you_mean
 from dagy.local.paths import local_dir
 from dagy.version import VERSION
@@ -60,6 +60,9 @@ def _described(error: BaseException) -> tuple[dict[str, Any], ExitCode]:
     if isinstance(error, OSError) and error.errno is not None:
         where = f": {error.filename}" if error.filename is not None else ""
         return _body("file", f"{error.strerror}{where}", _state_hint(error)), ExitCode.ERROR
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
+        what = ascii(error.object[error.start : error.end])  # no more of it: it may be a secret
+        return _described(InvalidInput(f"What was given is not text: {what} is no UTF-8", "Write it as UTF-8."))
     return _body("unexpected", f"{type(error).__name__}: {error}", _how_to_report()), ExitCode.ERROR
 
 

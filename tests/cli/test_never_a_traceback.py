@@ -20,7 +20,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dagy_cli.exit_codes import ExitCode
@@ -110,6 +110,10 @@ def assert_answered(said: Any, *, may_trace: bool = False) -> None:
 
 @settings(max_examples=LINES, **LAW)
 @given(line=lines())
+@example(line=["dead-letters", "show", "\udcff"])
+@example(line=["runs", "list", "--remote", "--flow", "\udcff"])
+@example(line=["run", "daily", "--remote", "--param", "day=\udcff"])
+@example(line=["run", "daily", "--remote", "--idempotency-key", "\udcff"])
 def test_no_command_line_gives_a_traceback_hangs_or_changes_a_file_it_need_not(
     dagy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: list[str]
 ) -> None:
