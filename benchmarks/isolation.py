@@ -8,7 +8,7 @@ median time from when a task's last parent had ended to its own start. The local
 machine (as many as its cores can feed), so this compares ways of running, and says little of AWS. About two minutes.
 
 `--large`: a chain of 1,000 and a fan-out of 500 with its sum, every task in its own invocation, IAM
-enforced. At most nine minutes.
+enforced. Two minutes, and nine at most.
 """
 
 from __future__ import annotations

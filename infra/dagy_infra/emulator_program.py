@@ -4,7 +4,7 @@
 
 Here it is saved every few seconds too, and ending it takes no longer than saving: ministack would first wait for the
 functions under way. `mark` says what the saved state is worth: `running`, of a moment ago; `clean`, of the end; no such
-file, half written. What it lacks of containers is in `emulator_containers`.
+file, half written. What it lacks is in `emulator_containers` and `emulator_functions`.
 
 The emulator's own Python runs this, so it imports nothing of Dagy.
 """
@@ -97,7 +97,8 @@ def _known() -> dict[str, Any]:
 def main() -> None:
     saving = Saving(Path(sys.argv.pop(1)))
     ministack.app = saving.app
-    runpy.run_path(str(Path(__file__).with_name("emulator_containers.py")))["install"]()
+    for lack in ("emulator_containers.py", "emulator_functions.py"):
+        runpy.run_path(str(Path(__file__).with_name(lack)))["install"]()
     # Each state that was saved is an INFO line: fifty with every save.
     logging.getLogger("persistence").setLevel(logging.WARNING)
     ministack.main()

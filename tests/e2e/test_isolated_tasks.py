@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,33 @@ def test_limits_hold_and_a_retry_keeps_what_was_done(dagy: Any, project: Any, tm
     again = dagy.show(said.json["run_id"])
     assert (again["status"], again["result"], again["retry_of"]) == ("SUCCEEDED", 6, started[0])
     assert list(notes.glob("ran-*")) == []
+
+
+WIDE = """
+    import os, time
+    from dagy import flow, task
+
+    @task
+    def whose(n: int) -> int:
+        time.sleep(0.1)
+        return os.getppid()
+
+    @task
+    def several(processes: list[int]) -> int:
+        return len(set(processes))
+
+    @flow
+    def wide(n: int = 40):
+        return several([whose(i) for i in range(n)])
+"""
+
+
+def test_a_flow_wider_than_this_machine_waits_its_turn_and_no_process_is_started_for_each_task(
+    dagy: Any, project: Any
+) -> None:
+    dagy("deploy", f"{project(WIDE)}:wide", *ISOLATED)
+
+    run = dagy.run_remote("wide")
+
+    assert run["status"] == "SUCCEEDED", run
+    assert 1 < run["result"] <= max(16, 8 * (os.cpu_count() or 1))
