@@ -2,13 +2,15 @@
 
     .venv/bin/python benchmarks/isolation.py
     .venv/bin/python benchmarks/isolation.py --large [--home FOLDER]
+    .venv/bin/python benchmarks/isolation.py --executors [--home FOLDER]
 
 A fan-out of 60 tasks and a chain of 20, none of which does anything: how long the run took, tasks per second, and the
 median time from when a task's last parent had ended to its own start. The local cloud's functions are processes of this
 machine (as many as its cores can feed), so this compares ways of running, and says little of AWS. About two minutes.
 
 `--large`: a chain of 1,000 and a fan-out of 500 with its sum, every task in its own invocation, IAM
-enforced. Two minutes, and nine at most.
+enforced. Two minutes, and nine at most. `--executors`: the chain of 20 by each executor, twice, of which the second is
+told. A minute and a half.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ MOST_S = 240
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--executors", action="store_true")
     parser.add_argument("--home", type=Path, help="keep the emulator here: the next start takes seconds")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and the cloud is stopped
@@ -73,6 +76,9 @@ def main() -> None:
         print("|---|---|---|---|---|---|")
         if is_large:
             print_large(dagy, home)
+            return
+        if options.executors:
+            print_executors(dagy, home)
             return
         for flow in ("wide", "deep"):
             target = f"{home}/flow.py:{flow}"
@@ -96,6 +102,14 @@ def print_large(dagy: Any, home: str) -> None:
         if result != {"wide": size * (size + 1) // 2, "deep": size}[flow]:
             raise SystemExit(f"{flow} gave {result}")
         print(row(flow, "task-isolated, local cloud, IAM enforced", run), flush=True)
+
+
+def print_executors(dagy: Any, home: str) -> None:
+    for executor in ("lambda", "step-functions", "ecs"):
+        name, how = f"deep-{executor}", ("--execution-mode", "task-isolated", "--default-executor", executor)
+        dagy("deploy", f"{home}/flow.py:deep", "--deployment", name, *how)
+        runs = [shown(dagy, ("run", name, "--remote", "--wait")) for _ in range(2)]
+        print(row("deep", f"task-isolated by `{executor}`, local cloud", runs[1]), flush=True)
 
 
 def ended(dagy: Any, run_id: str) -> dict[str, Any]:
